@@ -1,0 +1,23 @@
+#![doc = include_str!("../DESIGN.md")]
+#![no_std]
+
+extern crate alloc;
+#[cfg(test)]
+extern crate std;
+
+pub mod analysis;
+pub mod gtid;
+pub mod instance;
+pub mod key;
+pub mod observation;
+pub mod policy;
+pub mod recovery;
+pub mod time;
+pub mod topology;
+pub mod verdict;
+pub mod view;
+
+pub use instance::Instance;
+pub use key::InstanceKey;
+pub use time::Timestamp;
+pub use view::TopologyView;
