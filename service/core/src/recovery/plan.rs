@@ -1,0 +1,202 @@
+//! Beginning a recovery: what is known becomes a [`Case`], and vetoes are checked before anything is touched.
+
+use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
+
+use super::{
+    Case, Locality, Progress, Recovery, RecoveryPolicy, Refusal, RefusalReason, Replica, Stage,
+    choice::{self, Standing},
+};
+use crate::{
+    analysis::AnalysisCode,
+    gtid::Gtids,
+    instance::{Instance, PromotionRule, ReplicationGtid},
+    key::InstanceKey,
+    policy::Filters,
+    time::Timestamp,
+    topology::Topology,
+    view::{Declared, InstanceRecord, TopologyView},
+};
+
+/// What to recover from, and who asked.
+#[derive(Debug, Clone)]
+pub struct Request {
+    /// The finding that it answers.
+    pub code: AnalysisCode,
+    /// The failed primary.
+    pub failed: InstanceKey,
+    /// A person asked for it: filters and vetoes about lag and completeness are passed over.
+    pub forced: bool,
+    /// The wanted successor.
+    pub requested: Option<InstanceKey>,
+    /// Leave hooks out.
+    pub skip_hooks: bool,
+}
+
+/// Makes the recovery of a dead primary, or says why not; nothing was touched then.
+///
+/// # Errors
+/// See [`RefusalReason`]. Checked on what the view knows, so that the stages that follow seldom find out
+/// the same too late.
+pub fn plan(
+    request: &Request,
+    view: &TopologyView,
+    topology: &Topology,
+    policy: &RecoveryPolicy,
+    filters: &dyn Filters,
+    now: Timestamp,
+) -> Result<Recovery, Refusal> {
+    let case = case(request, view, topology, filters, now);
+    if case.replicas.is_empty() {
+        return Err(Refusal::new(RefusalReason::NoReplicas, format!("{} has no replicas", case.failed)));
+    }
+    if let Some(requested) = &case.requested
+        && !case.replicas.iter().any(|replica| replica.key == *requested)
+    {
+        let message = format!("{requested} does not replicate from {}", case.failed);
+        return Err(Refusal::new(RefusalReason::UnknownCandidate, message));
+    }
+    check_gtid(&case)?;
+    check_candidate(&case, policy)?;
+    Ok(Recovery { case, stage: Stage::PreHooks, progress: Progress::default() })
+}
+
+/// Replicas that follow by file and position cannot be told apart by what they received; one alone need not be.
+fn check_gtid(case: &Case) -> Result<(), Refusal> {
+    let positional: Vec<String> = case
+        .replicas
+        .iter()
+        .filter(|replica| replica.valid && replica.gtid == ReplicationGtid::None)
+        .map(|replica| format!("{}", replica.key))
+        .collect();
+    let valid = case.replicas.iter().filter(|replica| replica.valid).count();
+    if positional.is_empty() || valid == 1 {
+        return Ok(());
+    }
+    let message = format!("{} replicate without GTID, and cannot be moved safely", positional.join(", "));
+    Err(Refusal::new(RefusalReason::NotGtid, message))
+}
+
+/// The vetoes about the candidate, on what is known now.
+fn check_candidate(case: &Case, policy: &RecoveryPolicy) -> Result<(), Refusal> {
+    let positions: BTreeMap<_, _> = case
+        .replicas
+        .iter()
+        .filter(|replica| replica.valid)
+        .map(|replica| (replica.key.clone(), replica.position.clone()))
+        .collect();
+    let standing =
+        Standing { positions: &positions, slow: &Default::default(), rejected: &Default::default() };
+    let choice = choice::choose(case, policy, standing)?;
+    let Some(candidate) = case.replicas.iter().find(|replica| replica.key == choice.successor) else {
+        return Ok(());
+    };
+    if case.forced {
+        return Ok(());
+    }
+    if let Some(limit) = policy.refuse_lag
+        && candidate.lag_seconds.is_none_or(|lag| lag >= limit.as_secs())
+    {
+        let lag = candidate.lag_seconds.map_or_else(|| "an unknown time".into(), |lag| format!("{lag} s"));
+        let message = format!("{} lags {lag}, and {} s is the limit", candidate.key, limit.as_secs());
+        return Err(Refusal::new(RefusalReason::Lag, message));
+    }
+    if policy.refuse_if_not_applied && !candidate.applied {
+        let message = format!("{} has not executed all that it received", candidate.key);
+        return Err(Refusal::new(RefusalReason::NotApplied, message));
+    }
+    Ok(())
+}
+
+fn case(
+    request: &Request,
+    view: &TopologyView,
+    topology: &Topology,
+    filters: &dyn Filters,
+    now: Timestamp,
+) -> Case {
+    let failed = view.canonical(&request.failed).clone();
+    let place = topology.place(&failed);
+    let cluster: String = place.map_or_else(|| format!("{failed}"), |place| place.cluster.as_ref().into());
+    let record = view.get(&failed);
+    let source = record.map(|record| &record.instance);
+    let replicas = place
+        .map_or(&[][..], |place| &place.replicas)
+        .iter()
+        .filter_map(|key| view.get(key))
+        .map(|record| replica(record, source, &view.declared, filters, now))
+        .collect();
+    Case {
+        code: request.code,
+        alias: topology.alias(&cluster).unwrap_or(&cluster).into(),
+        cluster,
+        place: source.map(locality).unwrap_or_default(),
+        acknowledgements: source.map_or(0, acknowledgements),
+        requested: request.requested.as_ref().map(|key| view.canonical(key).clone()),
+        forced: request.forced,
+        skip_hooks: request.skip_hooks,
+        replicas,
+        failed,
+    }
+}
+
+/// Acknowledgements that a commit on `source` waited for when it was last seen; 0 when semi-sync was not in force.
+fn acknowledgements(source: &Instance) -> u32 {
+    let semi_sync = &source.semi_sync;
+    if semi_sync.source_enabled && semi_sync.source_status {
+        semi_sync.wait_for_replica_count.max(1)
+    } else {
+        0
+    }
+}
+
+fn locality(instance: &Instance) -> Locality {
+    let labels = &instance.labels;
+    Locality {
+        data_center: labels.data_center.clone(),
+        region: labels.region.clone(),
+        environment: labels.environment.clone(),
+    }
+}
+
+fn replica(
+    record: &InstanceRecord,
+    source: Option<&Instance>,
+    declared: &Declared,
+    filters: &dyn Filters,
+    now: Timestamp,
+) -> Replica {
+    let instance = &record.instance;
+    let gtid = instance.replication.as_ref().map_or(ReplicationGtid::None, |replication| replication.gtid);
+    let rule = declared.candidates.get(&instance.key).map(|candidate| candidate.rule);
+    Replica {
+        key: instance.key.clone(),
+        valid: record.checks.is_valid(),
+        rule: rule.or(instance.labels.promotion_rule).unwrap_or(PromotionRule::Neutral),
+        banned: filters.bans_promotion(&instance.key),
+        downtimed: declared.downtimes.get(&instance.key).is_some_and(|downtime| downtime.ends_at > now),
+        logs_updates: instance.logs_replica_updates(),
+        binlog_server: instance.is_binlog_server(),
+        version: instance.identity.major_version(),
+        binlog_format: instance.settings.binlog_format,
+        place: locality(instance),
+        gtid,
+        errant: source.is_some_and(|source| crate::gtid::has_errant(instance, source)),
+        lag_seconds: instance.lag_seconds,
+        semi_sync: instance.semi_sync.replica_enabled,
+        semi_sync_priority: instance.labels.semi_sync_priority,
+        origin: (instance.identity.server_uuid.clone(), instance.identity.server_id),
+        // Text that cannot be read counts as nothing: the position is read again before the choice.
+        position: Gtids::received(instance).unwrap_or_default(),
+        applied: is_applied(instance),
+    }
+}
+
+fn is_applied(instance: &Instance) -> bool {
+    instance.replication.as_ref().is_none_or(|replication| match replication.gtid {
+        ReplicationGtid::None => replication.read == replication.executed,
+        _ => match (Gtids::executed(instance), Gtids::received(instance)) {
+            (Ok(executed), Ok(received)) => executed.contains(&received),
+            _ => false,
+        },
+    })
+}

@@ -1,0 +1,308 @@
+//! The stages: what each wants done, and where its results lead.
+
+use alloc::{
+    format,
+    string::{String, ToString},
+    vec,
+    vec::Vec,
+};
+
+use super::{
+    Action, ActionResult, Choice, HookStage, Recovery, RecoveryPolicy, Refusal, Reply, Stage,
+    choice::{self, Standing},
+};
+use crate::key::InstanceKey;
+
+/// How often opening the successor is tried before it is given up. A server that refuses three times within
+/// the deadline of each will not do it the fourth time, and a person must look.
+const PROMOTE_ATTEMPTS_MAX: u32 = 3;
+
+/// How often a replica may be sent to fetch what it lacks: no topology has more than a few donors.
+const CATCH_UP_ATTEMPTS_MAX: u32 = 8;
+
+impl Recovery {
+    /// What the present stage wants done, all at once and in any order. Asking twice gives the same.
+    pub fn actions(&self, policy: &RecoveryPolicy) -> Vec<Action> {
+        match self.stage {
+            Stage::PreHooks => self.hooks(HookStage::PreFailover),
+            Stage::Stop => self.stop_actions(),
+            Stage::CatchUp => self.catch_up_actions(),
+            Stage::Drain => {
+                self.successor().map(|successor| Action::Drain(successor.clone())).into_iter().collect()
+            }
+            Stage::Promote => self.promote_actions(policy),
+            Stage::Announce => self.hooks(HookStage::PostPrimaryFailover),
+            Stage::Late => self.late_actions(policy),
+            Stage::PostHooks if self.progress.promoted => self.hooks(HookStage::PostFailover),
+            Stage::PostHooks => self.hooks(HookStage::PostUnsuccessfulFailover),
+            Stage::Restore => self.answering().map(Action::ResumeReceiving).collect(),
+            Stage::Finished => Vec::new(),
+        }
+    }
+
+    /// Takes the results of the present stage's actions and moves on; returns what to write into the audit.
+    pub fn advance(&mut self, results: Vec<ActionResult>, policy: &RecoveryPolicy) -> Vec<String> {
+        let mut story = Vec::new();
+        let from = self.stage;
+        let next = match self.stage {
+            Stage::PreHooks => self.after_pre_hooks(results),
+            Stage::Stop => self.after_stop(results, policy, &mut story),
+            Stage::CatchUp => self.after_catch_up(results, policy, &mut story),
+            Stage::Drain => self.after_drain(results, policy, &mut story),
+            Stage::Promote => self.after_promote(results, &mut story),
+            Stage::Announce => self.note_errors(results, Stage::Late),
+            Stage::Late => self.after_late(results, &mut story),
+            Stage::PostHooks => self.note_errors(results, Stage::Finished),
+            Stage::Restore => self.note_errors(results, Stage::PostHooks),
+            Stage::Finished => Stage::Finished,
+        };
+        self.progress.attempts = if next == from { self.progress.attempts + 1 } else { 0 };
+        self.stage = next;
+        story
+    }
+
+    fn successor(&self) -> Option<&InstanceKey> {
+        self.progress.successor.as_ref()
+    }
+
+    fn hooks(&self, stage: HookStage) -> Vec<Action> {
+        if self.case.skip_hooks { Vec::new() } else { vec![Action::RunHooks(stage)] }
+    }
+
+    /// Replicas that were reached when they were told to stop.
+    fn answering(&self) -> impl Iterator<Item = InstanceKey> + '_ {
+        self.progress.positions.keys().cloned()
+    }
+
+    fn stop_actions(&self) -> Vec<Action> {
+        let stops = self.case.replicas.iter().map(|replica| Action::StopReceiving(replica.key.clone()));
+        core::iter::once(Action::Fence(self.case.failed.clone())).chain(stops).collect()
+    }
+
+    /// The donor executes what it received, the chosen one fetches that from it.
+    fn catch_up_actions(&self) -> Vec<Action> {
+        let (Some(successor), Some(donor)) = (self.successor(), &self.progress.donor) else {
+            return Vec::new();
+        };
+        let until = self.progress.positions.get(donor).cloned().unwrap_or_default();
+        vec![
+            Action::Drain(donor.clone()),
+            Action::Follow { replica: successor.clone(), source: donor.clone() },
+            Action::CatchUp { replica: successor.clone(), until },
+        ]
+    }
+
+    fn promote_actions(&self, policy: &RecoveryPolicy) -> Vec<Action> {
+        let Some(successor) = self.successor() else { return Vec::new() };
+        let mut actions = Vec::new();
+        if policy.open_successor && !self.progress.promoted {
+            let chosen = self.case.replicas.iter().find(|replica| replica.key == *successor);
+            let semi_sync =
+                self.case.acknowledgements > 0 || chosen.is_some_and(|chosen| chosen.semi_sync_priority > 0);
+            actions.push(Action::Promote { replica: successor.clone(), semi_sync });
+        }
+        let movable = self.answering().filter(|key| key != successor && !self.progress.slow.contains(key));
+        let unmoved =
+            movable.filter(|key| !self.progress.moved.contains(key) && !self.progress.lost.contains(key));
+        actions.extend(unmoved.map(|replica| Action::Follow { replica, source: successor.clone() }));
+        actions
+    }
+
+    /// Slow ones get their second chance; lost ones are kept from reconnecting.
+    fn late_actions(&self, policy: &RecoveryPolicy) -> Vec<Action> {
+        let Some(successor) = self.successor() else { return Vec::new() };
+        let slow = self.progress.slow.iter().filter(|key| *key != successor);
+        let slow = slow.map(|key| Action::Follow { replica: key.clone(), source: successor.clone() });
+        let lost =
+            self.progress.lost.iter().filter(|_| policy.detach_lost_replicas).cloned().map(Action::Detach);
+        slow.chain(lost).collect()
+    }
+
+    fn after_pre_hooks(&mut self, results: Vec<ActionResult>) -> Stage {
+        match first_error(&results) {
+            None => Stage::Stop,
+            Some(error) => {
+                self.progress.errors.push(format!("a PreFailoverProcesses hook failed: {error}"));
+                Stage::PostHooks
+            }
+        }
+    }
+
+    fn after_stop(
+        &mut self,
+        results: Vec<ActionResult>,
+        policy: &RecoveryPolicy,
+        story: &mut Vec<String>,
+    ) -> Stage {
+        for (action, result) in results {
+            match (action, result) {
+                (Action::StopReceiving(key), Ok(Reply::Position { gtids, slow })) => {
+                    let pace = if slow { " (its receiving thread does not stop yet)" } else { "" };
+                    story.push(format!("{key} stopped receiving{pace}, has {gtids}"));
+                    if slow {
+                        self.progress.slow.insert(key.clone());
+                    }
+                    self.progress.positions.insert(key, gtids);
+                }
+                (Action::StopReceiving(key), Ok(_)) => self.lose(&key, "told no position", story),
+                (Action::StopReceiving(key), Err(error)) => self.lose(&key, &error, story),
+                (Action::Fence(key), Ok(_)) => {
+                    story.push(format!("{key} was made read-only, or will be when it wakes"))
+                }
+                (Action::Fence(key), Err(error)) => story.push(format!("{key} cannot be fenced: {error}")),
+                (action, _) => debug_assert!(false, "not an action of this stage: {action:?}"),
+            }
+        }
+        self.choose(policy, story)
+    }
+
+    /// Chooses among those that answered, and goes where the choice leads.
+    fn choose(&mut self, policy: &RecoveryPolicy, story: &mut Vec<String>) -> Stage {
+        let progress = &self.progress;
+        let standing =
+            Standing { positions: &progress.positions, slow: &progress.slow, rejected: &progress.rejected };
+        match choice::choose(&self.case, policy, standing) {
+            Ok(Choice { successor, donor, because, others }) => {
+                story.push(format!("chose {successor}: {because}"));
+                story.extend(others.iter().map(|(key, why)| format!("not {key}: {why}")));
+                self.progress.successor = Some(successor);
+                self.progress.donor = donor;
+                match &self.progress.donor {
+                    None => Stage::Drain,
+                    Some(donor) => {
+                        story.push(format!("it fetches what it lacks from {donor} first"));
+                        Stage::CatchUp
+                    }
+                }
+            }
+            Err(refusal) => self.give_up(&refusal, story),
+        }
+    }
+
+    fn give_up(&mut self, refusal: &Refusal, story: &mut Vec<String>) -> Stage {
+        story.push(format!("nobody is promoted: {refusal}"));
+        self.progress.errors.push(refusal.to_string());
+        self.progress.successor = None;
+        self.progress.donor = None;
+        Stage::Restore
+    }
+
+    fn after_catch_up(
+        &mut self,
+        results: Vec<ActionResult>,
+        policy: &RecoveryPolicy,
+        story: &mut Vec<String>,
+    ) -> Stage {
+        let (Some(successor), Some(donor)) = (self.progress.successor.clone(), self.progress.donor.clone())
+        else {
+            return self.choose(policy, story);
+        };
+        if let Some(error) = first_error(&results) {
+            story.push(format!("{successor} could not fetch from {donor}: {error}"));
+            return self.reject(&successor, policy, story);
+        }
+        if progressing(&results) {
+            return Stage::CatchUp;
+        }
+        let had = self.progress.positions.get(&successor).cloned().unwrap_or_default();
+        let given = self.progress.positions.get(&donor).cloned().unwrap_or_default();
+        story.push(format!("{successor} has what {donor} had"));
+        self.progress.positions.insert(successor.clone(), had.union(&given));
+        if self.progress.attempts >= CATCH_UP_ATTEMPTS_MAX {
+            return self.reject(&successor, policy, story);
+        }
+        self.choose(policy, story)
+    }
+
+    fn after_drain(
+        &mut self,
+        results: Vec<ActionResult>,
+        policy: &RecoveryPolicy,
+        story: &mut Vec<String>,
+    ) -> Stage {
+        let Some(successor) = self.progress.successor.clone() else { return self.choose(policy, story) };
+        if let Some(error) = first_error(&results) {
+            story.push(format!("{successor} does not execute what it received: {error}"));
+            return self.reject(&successor, policy, story);
+        }
+        if progressing(&results) {
+            return Stage::Drain;
+        }
+        story.push(format!("{successor} executed all that it received"));
+        Stage::Promote
+    }
+
+    /// Somebody else must do; who failed stays where it is.
+    fn reject(&mut self, candidate: &InstanceKey, policy: &RecoveryPolicy, story: &mut Vec<String>) -> Stage {
+        self.progress.rejected.insert(candidate.clone());
+        self.choose(policy, story)
+    }
+
+    fn after_promote(&mut self, results: Vec<ActionResult>, story: &mut Vec<String>) -> Stage {
+        let mut failed = None;
+        let mut opened = !results.iter().any(|(action, _)| matches!(action, Action::Promote { .. }));
+        for (action, result) in results {
+            match (action, result) {
+                (Action::Promote { replica, .. }, Ok(_)) => {
+                    story.push(format!("{replica} is open for writes"));
+                    opened = true;
+                }
+                (Action::Promote { .. }, Err(error)) => failed = Some(error),
+                (Action::Follow { replica, source }, Ok(_)) => {
+                    story.push(format!("{replica} follows {source}"));
+                    self.progress.moved.insert(replica);
+                }
+                (Action::Follow { replica, .. }, Err(error)) => self.lose(&replica, &error, story),
+                (action, _) => debug_assert!(false, "not an action of this stage: {action:?}"),
+            }
+        }
+        self.progress.promoted |= opened;
+        match failed {
+            None => Stage::Announce,
+            Some(error) if self.progress.attempts + 1 < PROMOTE_ATTEMPTS_MAX => {
+                story.push(format!("the successor did not open, trying again: {error}"));
+                Stage::Promote
+            }
+            Some(error) => {
+                self.progress.errors.push(format!("the successor did not open: {error}"));
+                Stage::PostHooks
+            }
+        }
+    }
+
+    fn after_late(&mut self, results: Vec<ActionResult>, story: &mut Vec<String>) -> Stage {
+        for (action, result) in results {
+            match (action, result) {
+                (Action::Follow { replica, source }, Ok(_)) => {
+                    story.push(format!("{replica} follows {source}"));
+                    self.progress.moved.insert(replica);
+                }
+                (Action::Follow { replica, .. }, Err(error)) => self.lose(&replica, &error, story),
+                (Action::Detach(key), Ok(_)) => story.push(format!("{key} was detached")),
+                (Action::Detach(key), Err(error)) => {
+                    story.push(format!("{key} could not be detached: {error}"))
+                }
+                (action, _) => debug_assert!(false, "not an action of this stage: {action:?}"),
+            }
+        }
+        Stage::PostHooks
+    }
+
+    fn note_errors(&mut self, results: Vec<ActionResult>, next: Stage) -> Stage {
+        self.progress.errors.extend(results.into_iter().filter_map(|(_, result)| result.err()));
+        next
+    }
+
+    fn lose(&mut self, key: &InstanceKey, why: &str, story: &mut Vec<String>) {
+        story.push(format!("{key} is lost: {why}"));
+        self.progress.lost.insert(key.clone());
+    }
+}
+
+fn first_error(results: &[ActionResult]) -> Option<&String> {
+    results.iter().find_map(|(_, result)| result.as_ref().err())
+}
+
+fn progressing(results: &[ActionResult]) -> bool {
+    results.iter().any(|(_, result)| *result == Ok(Reply::Progressing))
+}
