@@ -1,1 +1,38 @@
-//! Placeholder.
+#![doc = include_str!("../DESIGN.md")]
+
+mod declared;
+mod detection;
+mod error;
+mod expiry;
+mod handle;
+mod instances;
+mod journal;
+mod port;
+mod process;
+mod recovery;
+mod rows;
+mod schema;
+mod snapshot;
+mod sqlite;
+mod text;
+mod time;
+mod value;
+
+pub use error::{BackendError, HandleError, OpenError, SnapshotError};
+pub use expiry::{Expiry, PurgeLimits};
+pub use handle::{BackendHandle, BackendThread};
+pub use port::{Backend, Insert, OnConflict};
+pub use recovery::{
+    AckSelector, Acknowledgement, BeginOutcome, BeginRecovery, Block, BlockReason, EndOutcome, EndRecovery,
+    Progress, ProgressOutcome,
+};
+pub use rows::{
+    AuditRow, BlockedRecoveryRow, CandidateRow, ClusterRow, DetectionRow, DowntimeRow, InstanceRow, KeyValueRow,
+    NodeHealthRow, NodeIdentity, ProgressRow, RecoveryFilter, RecoveryRow, RecoveryStepRow, DetectionFilter,
+    PAGE_ROWS,
+};
+
+pub use snapshot::SNAPSHOT_VERSION;
+pub use sqlite::{SqliteBackend, SqliteOptions};
+pub use time::{timestamp_from_text, timestamp_to_text};
+pub use value::{Row, Value};

@@ -9,9 +9,13 @@ pub mod analysis;
 pub mod gtid;
 pub mod instance;
 pub mod key;
+pub mod lookup;
 pub mod observation;
+#[cfg(any(test, feature = "picture"))]
+pub mod picture;
 pub mod policy;
 pub mod recovery;
+pub mod standing;
 pub mod time;
 pub mod topology;
 pub mod verdict;

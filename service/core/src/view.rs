@@ -67,7 +67,7 @@ pub struct Declared {
     pub downtimes: BTreeMap<InstanceKey, Downtime>,
     /// Promotion rules, also expired ones that were not cleared yet.
     pub candidates: BTreeMap<InstanceKey, Candidate>,
-    /// Instances locked by a refactoring.
+    /// Instances locked by a refactoring, and until when.
     pub maintenance: BTreeMap<InstanceKey, Timestamp>,
     /// Automatic recoveries are switched off everywhere.
     pub recoveries_disabled: bool,

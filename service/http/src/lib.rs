@@ -1,1 +1,27 @@
-//! Placeholder.
+#![doc = include_str!("../DESIGN.md")]
+
+mod app;
+mod auth;
+mod call;
+mod error;
+mod gzip;
+mod metrics;
+mod path;
+pub mod ports;
+mod proxy;
+mod reply;
+mod routes;
+mod server;
+mod service;
+mod settings;
+mod table;
+
+pub use auth::{Auth, UnsupportedAuth};
+pub use call::PAGE_SIZE;
+pub use metrics::Metrics;
+pub use proxy::{Body, BodyError};
+pub use routes::rows;
+pub use server::{BindError, Server};
+pub use service::Api;
+pub use settings::{DEFAULT_STATUS_ENDPOINT, Identity, Listen, Settings};
+pub use table::{Access, Class, Row, SYNONYMS};

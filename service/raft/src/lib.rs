@@ -1,1 +1,38 @@
-//! Placeholder.
+#![doc = include_str!("../DESIGN.md")]
+
+mod error;
+mod fatal;
+mod formation;
+mod health;
+mod identity;
+mod local;
+mod log;
+mod member;
+mod node;
+mod observer;
+mod port;
+mod settings;
+mod start;
+mod state;
+mod transport;
+mod types;
+
+pub mod command;
+pub mod machine;
+
+pub use crate::error::{AskError, ProposeError, StartError, YieldError};
+pub use crate::health::{Health, NodeState, PeerHealth};
+pub use crate::member::{DEFAULT_RAFT_PORT, Member, NodeId, PeerName};
+pub use crate::node::RaftNode;
+pub use crate::observer::Leadership;
+pub use crate::port::{Answerer, Machine, MachineError};
+pub use crate::settings::{MAX_NODES, RaftSettings, Timings};
+pub use crate::start::Wire;
+pub use crate::transport::{Acceptor, ByteStream, Dialer, TcpDialer};
+
+/// The largest command that the log takes, serialized. 32 of them fit in one frame between nodes.
+pub const MAX_COMMAND_BYTES: usize = 1024 * 1024;
+
+/// What to add to the program's log filter: the raft library warns at each heartbeat that a dead peer
+/// does not answer, which this crate says once.
+pub const LOG_DIRECTIVE: &str = "openraft=error";

@@ -1,0 +1,81 @@
+# The one entry point, for people and for CI. `make` prints this help.
+SHELL := /bin/bash
+.SHELLFLAGS := -eu -o pipefail -c
+.DEFAULT_GOAL := help
+MAKEFLAGS += --no-print-directory
+# The first of three ports each, for `up` and `demo`.
+export HTTP_PORT ?= 3000
+export RAFT_PORT ?= 10008
+
+OURS := $(shell sed -n 's/^name = "\(orchestrator-[a-z0-9]*\)"/\1/p' crds/Cargo.toml operator/Cargo.toml service/*/Cargo.toml)
+PACKAGES := $(addprefix -p ,$(OURS))
+LAB := target/debug/orchestrator-lab
+# The stories cut networks and make namespaces: root, or sudo.
+AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo -E -H)
+
+.PHONY: help
+help: ## print this help
+	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+##
+
+.PHONY: up
+up: build servers-demo ## build, start three nodes and a small MariaDB topology, print what to try
+	@$(LAB) up
+
+.PHONY: down
+down: ## end what `up` or `demo` started; leaves nothing
+	@if [ -x $(LAB) ]; then $(LAB) down; else echo "nothing was ever built, so nothing is up"; fi
+
+.PHONY: demo
+demo: build servers-demo ## as `up`, then kill the primary under a writing client and tell the story
+	@$(LAB) demo
+
+.PHONY: test
+test: verify ## everything that proves the product: rules, unit tests, stories on real servers
+	@e2e/labs/run-tests "$(AS_ROOT)" $(PACKAGES)
+
+.PHONY: verify
+verify: tools ## formatting, lints, docs, dependency rules; changes nothing
+	cargo fmt --all --check
+	cargo clippy --workspace --all-targets --locked -- -D warnings
+	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
+	cargo test -p orchestrator-e2e --test rules --locked --quiet
+	@if command -v cargo-deny >/dev/null; then cargo deny check; \
+	else echo "cargo-deny is not installed: advisories and licences were not checked (the import rules were)"; fi
+
+.PHONY: fix
+fix: ## apply what clippy can mend, and format
+	cargo clippy --workspace --all-targets --fix --allow-dirty --allow-staged
+	cargo fmt --all
+
+.PHONY: bless
+bless: ## rewrite golden expectations; look at the diff before you commit it
+	UPDATE_EXPECT=1 cargo test --workspace --exclude orchestrator-e2e
+
+.PHONY: bench-failover
+bench-failover: release servers-demo ## print how long failovers take, beside the original's figures (about 15 min)
+	@e2e/labs/mysql-lab install mysql-9.7 >/dev/null
+	@ORCHESTRATOR_BIN=$(CURDIR)/target/release/orchestrator $(LAB) bench-failover $(RUNS)
+
+.PHONY: bench-node
+bench-node: release servers-demo ## print what a node costs, beside the original's figures (about 3 min)
+	@ORCHESTRATOR_BIN=$(CURDIR)/target/release/orchestrator $(LAB) bench-node
+
+# --- what the above need ---------------------------------------------------------------------------------------
+
+.PHONY: tools
+tools:
+	@e2e/labs/tools
+
+.PHONY: build
+build: tools
+	cargo build --locked -p orchestrator-server -p orchestrator-client -p orchestrator-e2e
+
+.PHONY: release
+release: build
+	cargo build --locked --release -p orchestrator-server
+
+.PHONY: servers-demo
+servers-demo: tools
+	@e2e/labs/mysql-lab install mariadb-10.11 >/dev/null

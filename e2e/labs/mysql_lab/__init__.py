@@ -1,0 +1,1 @@
+"""mysql-lab: real MySQL and MariaDB replication topologies for tests, in seconds."""

@@ -1,0 +1,15 @@
+//! Stories on real servers and real processes; one binary, because each links everything anew.
+
+mod audit;
+mod bad_input;
+mod bystanders;
+mod client;
+mod contract;
+mod dead_primary;
+mod discovery;
+mod frozen_primary;
+mod groups;
+mod leader_dies;
+mod net;
+mod partition;
+mod support;

@@ -1,0 +1,106 @@
+//! The last known topology: written behind the view in batches, read once at start (see D11).
+
+mod columns;
+mod read;
+
+use orchestrator_core::{InstanceKey, Timestamp};
+
+use crate::error::BackendError;
+use crate::port::{Backend, Insert, OnConflict};
+use crate::rows::{ClusterRow, InstanceRow};
+use crate::value::{Value, key_values};
+
+use columns::COLUMNS;
+
+impl dyn Backend + '_ {
+    /// Writes the newest value of each of these instances, in one transaction.
+    ///
+    /// *Limits*: a few hundred rows at a time keep other callers from waiting for more than some milliseconds.
+    pub fn write_instances(&mut self, rows: &[InstanceRow]) -> Result<(), BackendError> {
+        let names: Vec<&str> = COLUMNS.iter().map(|(name, _)| *name).collect();
+        let insert = Insert {
+            table: "database_instance",
+            columns: &names,
+            on_conflict: OnConflict::Update(&["hostname", "port"]),
+        };
+        let values: Vec<Vec<Value>> =
+            rows.iter().map(|row| COLUMNS.iter().map(|(_, value)| value(row)).collect()).collect();
+        self.in_transaction(|backend| backend.insert_all(&insert, &values)).map(drop)
+    }
+
+    /// Every instance as last written. Attributes that the tables of the original have no column for are
+    /// at their defaults until the next probe.
+    pub fn instances(&mut self) -> Result<Vec<InstanceRow>, BackendError> {
+        let sql = format!("select {} from database_instance order by hostname, port", read::COLUMN_LIST);
+        Ok(self.query(&sql, &[])?.into_iter().map(read::instance).collect())
+    }
+
+    /// Writes a row for an instance of which only the name is known; one that exists stays as it is.
+    ///
+    /// The original shows such rows as valid until its first probe of them.
+    pub fn add_unread_instance(&mut self, key: &InstanceKey, at: Timestamp) -> Result<(), BackendError> {
+        let [hostname, port] = key_values(key);
+        let mut row = vec![
+            ("hostname", hostname),
+            ("port", port),
+            ("cluster_name", key.to_string().into()),
+            ("version", "Unknown".into()),
+            ("slave_hosts", "[]".into()),
+            ("replication_group_members", "[]".into()),
+            ("last_check_partial_success", true.into()),
+        ];
+        row.extend(["last_checked", "last_attempted_check", "last_seen"].map(|column| (column, at.into())));
+        row.extend(["binlog_format", "binary_log_file", "master_host", "master_log_file"].map(empty));
+        row.extend(["relay_master_log_file"].map(empty));
+        row.extend(["server_id", "log_bin", "log_slave_updates", "binary_log_pos", "master_port"].map(zero));
+        row.extend(["slave_sql_running", "slave_io_running", "read_master_log_pos"].map(zero));
+        row.extend(["exec_master_log_pos", "num_slave_hosts"].map(zero));
+        self.insert("database_instance", OnConflict::Ignore, row).map(drop)
+    }
+
+    /// Drops these instances; how many were known. Downtimes and promotion rules stay until they end.
+    pub fn forget_instances(&mut self, keys: &[InstanceKey]) -> Result<u64, BackendError> {
+        self.in_transaction(|backend| {
+            let mut forgotten = 0;
+            for key in keys {
+                let values = key_values(key);
+                for table in ["orchestrator_discovered", "database_instance_last_analysis"] {
+                    backend.execute(&format!("delete from {table} where hostname = ? and port = ?"), &values)?;
+                }
+                let sql = "delete from database_instance where hostname = ? and port = ?";
+                forgotten += backend.execute(sql, &values)?;
+            }
+            Ok(forgotten)
+        })
+    }
+
+    /// Writes names of clusters, for reports that read the tables.
+    pub fn write_clusters(&mut self, clusters: &[ClusterRow], at: Timestamp) -> Result<(), BackendError> {
+        self.in_transaction(|backend| {
+            clusters.iter().try_for_each(|cluster| backend.write_cluster(cluster, at))
+        })
+    }
+
+    fn write_cluster(&mut self, row: &ClusterRow, at: Timestamp) -> Result<(), BackendError> {
+        let ClusterRow { cluster, alias, domain } = row;
+        let sql = "delete from cluster_alias where alias = ? and cluster_name <> ?";
+        self.execute(sql, &[alias.into(), cluster.into()])?;
+        let key = OnConflict::Update(&["cluster_name"]);
+        let named = |column, value: &String| {
+            vec![("cluster_name", cluster.into()), (column, value.into()), ("last_registered", at.into())]
+        };
+        self.insert("cluster_alias", key, named("alias", alias))?;
+        if !domain.is_empty() {
+            self.insert("cluster_domain_name", key, named("domain_name", domain))?;
+        }
+        Ok(())
+    }
+}
+
+fn empty(column: &str) -> (&str, Value) {
+    (column, "".into())
+}
+
+fn zero(column: &str) -> (&str, Value) {
+    (column, 0_i64.into())
+}

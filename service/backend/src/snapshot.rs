@@ -1,0 +1,84 @@
+//! The replicated state as one file: written whole, installed whole.
+//!
+//! *Shape*: lines of JSON. First `{"orchestrator_intent": version}`; then for each table one line
+//! `{"table": name, "columns": [...]}` and one array for each row; last `{"rows": n, "sha256": "..."}` over
+//! all lines before it. Text is a string, a number a number, NULL null, bytes `{"hex": "..."}`.
+//!
+//! It holds intent: what was declared, and recoveries and detections that still count. What a node observed,
+//! and the history of what has ended, stay where they are on both sides.
+
+mod install;
+mod tables;
+mod write;
+
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+
+use crate::error::BackendError;
+use crate::port::{Backend, OnConflict};
+use crate::value::Value;
+
+/// The newest version of the file that this program knows.
+pub const SNAPSHOT_VERSION: u32 = 1;
+
+#[derive(Serialize, Deserialize)]
+struct Header {
+    orchestrator_intent: u32,
+}
+
+#[derive(Serialize, Deserialize)]
+struct TableLine {
+    table: String,
+    columns: Vec<String>,
+}
+
+#[derive(Serialize, Deserialize)]
+struct Trailer {
+    rows: u64,
+    sha256: String,
+}
+
+impl dyn Backend + '_ {
+    /// The mark of the last applied command or installed snapshot; `None` for a state that none reached.
+    pub fn applied_mark(&mut self) -> Result<Option<Vec<u8>>, BackendError> {
+        let row = self.query_first("select mark from orchestrator_applied where anchor = 1", &[])?;
+        Ok(row.map(|mut row| row.bytes()))
+    }
+
+    /// Stores the mark; belongs into the transaction that changes the state.
+    pub fn set_applied_mark(&mut self, mark: &[u8]) -> Result<(), BackendError> {
+        let row = vec![("anchor", 1_i64.into()), ("mark", Value::Blob(mark.to_vec()))];
+        self.insert("orchestrator_applied", OnConflict::Update(&["anchor"]), row).map(drop)
+    }
+}
+
+fn to_json(value: Value) -> serde_json::Value {
+    match value {
+        Value::Null => serde_json::Value::Null,
+        Value::Int(number) => number.into(),
+        Value::Text(text) => text.into(),
+        Value::Blob(bytes) => json!({ "hex": hex(&bytes) }),
+    }
+}
+
+/// `None` for what [`to_json`] never writes.
+fn from_json(value: serde_json::Value) -> Option<Value> {
+    Some(match value {
+        serde_json::Value::Null => Value::Null,
+        serde_json::Value::Number(number) => Value::Int(number.as_i64()?),
+        serde_json::Value::String(text) => Value::Text(text),
+        serde_json::Value::Object(fields) => Value::Blob(unhex(fields.get("hex")?.as_str()?)?),
+        serde_json::Value::Bool(_) | serde_json::Value::Array(_) => return None,
+    })
+}
+
+fn hex(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+fn unhex(text: &str) -> Option<Vec<u8>> {
+    text.as_bytes()
+        .chunks(2)
+        .map(|pair| std::str::from_utf8(pair).ok().and_then(|pair| u8::from_str_radix(pair, 16).ok()))
+        .collect()
+}

@@ -1,0 +1,183 @@
+//! Installing: the whole file is checked first, then everything changes in one transaction.
+
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::Path;
+
+use sha2::{Digest, Sha256};
+
+use crate::error::{BackendError, SnapshotError};
+use crate::port::{Backend, Insert, OnConflict};
+use crate::value::{Row, Value};
+
+use super::tables::{self, History, Table};
+use super::{Header, SNAPSHOT_VERSION, TableLine, Trailer, from_json, hex};
+
+/// Longest line that is read: a record of a recovery, or an error text, with room to spare.
+const MAX_LINE_BYTES: usize = 16 * 1024 * 1024;
+
+impl dyn Backend + '_ {
+    /// Replaces the replicated state by that of the file at `path` and stores `mark`.
+    ///
+    /// This node's observations and history stay. A recovery that still counts here and not in the file has
+    /// ended while this node was away: it becomes history.
+    ///
+    /// # Errors
+    /// The file is damaged, of a newer version or unreadable, or the database failed; then nothing changed.
+    pub fn install_snapshot(&mut self, path: &Path, mark: &[u8]) -> Result<(), SnapshotError> {
+        verify(path)?;
+        self.in_transaction(|backend| {
+            clear(backend)?;
+            read(path, backend)?;
+            backend.set_applied_mark(mark)?;
+            Ok(())
+        })
+    }
+}
+
+fn damaged(reason: impl Into<String>) -> SnapshotError {
+    SnapshotError::Damaged { reason: reason.into() }
+}
+
+/// The lines of the file, one at a time.
+struct Lines {
+    file: BufReader<File>,
+}
+
+impl Lines {
+    fn open(path: &Path) -> Result<Self, SnapshotError> {
+        let file = File::open(path).map_err(|source| SnapshotError::File { action: "read", source })?;
+        Ok(Self { file: BufReader::new(file) })
+    }
+
+    /// The next line with its line break; `None` at the end.
+    fn next(&mut self) -> Result<Option<Vec<u8>>, SnapshotError> {
+        let mut line = Vec::new();
+        let mut limited = std::io::Read::take(&mut self.file, MAX_LINE_BYTES as u64);
+        let read = limited.read_until(b'\n', &mut line);
+        read.map_err(|source| SnapshotError::File { action: "read", source })?;
+        match line.last() {
+            None => Ok(None),
+            Some(b'\n') => Ok(Some(line)),
+            Some(_) => Err(damaged("a line is cut short or too long")),
+        }
+    }
+}
+
+/// Reads the whole file once: version, number of rows, checksum.
+fn verify(path: &Path) -> Result<(), SnapshotError> {
+    let mut lines = Lines::open(path)?;
+    let mut line = lines.next()?.ok_or_else(|| damaged("it is empty"))?;
+    let header: Header = serde_json::from_slice(&line).map_err(|_| damaged("it is no snapshot of ours"))?;
+    if header.orchestrator_intent > SNAPSHOT_VERSION {
+        return Err(SnapshotError::Newer { found: header.orchestrator_intent, known: SNAPSHOT_VERSION });
+    }
+    let (mut digest, mut rows) = (Sha256::new(), 0);
+    while let Some(next) = lines.next()? {
+        digest.update(&line);
+        rows += u64::from(line.starts_with(b"["));
+        line = next;
+    }
+    let trailer: Trailer = serde_json::from_slice(&line).map_err(|_| damaged("its end is missing"))?;
+    if trailer.rows != rows {
+        return Err(damaged(format!("it has {rows} rows and should have {}", trailer.rows)));
+    }
+    if trailer.sha256 != hex(&digest.finalize()) {
+        return Err(damaged("its checksum differs"));
+    }
+    Ok(())
+}
+
+/// Removes what the file replaces. What still counts here becomes history first, and is taken out of it
+/// again when the file brings it back.
+fn clear(backend: &mut dyn Backend) -> Result<(), BackendError> {
+    for table in tables::all().filter(|table| table.history == History::None) {
+        backend.execute(&format!("delete from {}", table.name), &[])?;
+    }
+    let sql = "select recovery_id, start_active_period from topology_recovery where in_active_period = 1";
+    for mut row in backend.query(sql, &[])? {
+        let id = row.int();
+        let began_at = row.time().unwrap_or_default();
+        // Its end was not seen here; the time of its beginning is the best that is known.
+        let sql = "update topology_recovery set end_recovery = start_active_period, \
+                   all_errors = 'ended while this node was away' \
+                   where recovery_id = ? and end_recovery is null";
+        backend.execute(sql, &[id.into()])?;
+        backend.end_active_period(id, began_at)?;
+    }
+    let sql = "select detection_id, start_active_period from topology_failure_detection where in_active_period = 1";
+    for mut row in backend.query(sql, &[])? {
+        let id = row.int();
+        backend.end_detection(id, row.time().unwrap_or_default())?;
+    }
+    Ok(())
+}
+
+fn read(path: &Path, backend: &mut dyn Backend) -> Result<(), SnapshotError> {
+    let mut lines = Lines::open(path)?;
+    let _header = lines.next()?;
+    let mut table: Option<(&Table, Vec<String>)> = None;
+    while let Some(line) = lines.next()? {
+        if line.starts_with(b"[") {
+            let (table, columns) = table.as_ref().ok_or_else(|| damaged("a row before its table"))?;
+            let values: Vec<serde_json::Value> =
+                serde_json::from_slice(&line).map_err(|_| damaged("a row is no JSON"))?;
+            let values = values.into_iter().map(from_json).collect::<Option<Vec<_>>>();
+            let values = values.ok_or_else(|| damaged("a row has a value of no known kind"))?;
+            put(backend, table, columns, values)?;
+        } else if let Ok(next) = serde_json::from_slice::<TableLine>(&line) {
+            let known = tables::named(&next.table);
+            table = Some((known.ok_or_else(|| damaged(format!("unknown table {}", next.table)))?, next.columns));
+        }
+    }
+    Ok(())
+}
+
+fn put(
+    backend: &mut dyn Backend,
+    table: &Table,
+    columns: &[String],
+    values: Vec<Value>,
+) -> Result<(), SnapshotError> {
+    if columns.len() != values.len() {
+        return Err(damaged(format!("a row of {} has the wrong width", table.name)));
+    }
+    // Only names that this program knows ever become part of a statement.
+    let known: Option<Vec<&str>> =
+        columns.iter().map(|name| table.columns.iter().copied().find(|column| column == name)).collect();
+    let columns = known.ok_or_else(|| damaged(format!("unknown column of {}", table.name)))?;
+    make_way(backend, table, &columns, &values)?;
+    let insert = Insert { table: table.name, columns: &columns, on_conflict: OnConflict::Fail };
+    backend.insert_all(&insert, &[values])?;
+    Ok(())
+}
+
+/// The same recovery here gives way to what the file says of it; another one with its number moves aside.
+fn make_way(
+    backend: &mut dyn Backend,
+    table: &Table,
+    columns: &[&str],
+    values: &[Value],
+) -> Result<(), SnapshotError> {
+    let value = |name: &str| {
+        let index = columns.iter().position(|column| *column == name);
+        index.map(|index| values[index].clone()).ok_or_else(|| damaged(format!("{name} is missing")))
+    };
+    match table.history {
+        History::None | History::Steps => return Ok(()),
+        History::Recoveries => {
+            let uid = value("uid")?;
+            backend.execute("delete from topology_recovery_steps where recovery_uid = ?", &[uid.clone()])?;
+            backend.execute("delete from topology_recovery where uid = ?", &[uid])?;
+            backend.make_room(table.name, "recovery_id", Row::new(vec![value("recovery_id")?]).int())?;
+        }
+        History::Detections => {
+            let sql = "delete from topology_failure_detection \
+                       where hostname = ? and port = ? and is_actionable = ? and start_active_period = ?";
+            let same = ["hostname", "port", "is_actionable", "start_active_period"];
+            backend.execute(sql, &same.into_iter().map(value).collect::<Result<Vec<_>, _>>()?)?;
+            backend.make_room(table.name, "detection_id", Row::new(vec![value("detection_id")?]).int())?;
+        }
+    }
+    Ok(())
+}

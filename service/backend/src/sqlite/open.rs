@@ -1,0 +1,172 @@
+//! Opening a file: checks first, then one transaction that completes it.
+
+use std::path::Path;
+use std::time::Duration;
+
+use orchestrator_core::Timestamp;
+use rusqlite::Connection;
+
+use crate::error::{BackendError, OpenError};
+use crate::port::{Backend, OnConflict};
+use crate::schema;
+use crate::value::Value;
+
+use super::errors::{open_error, opening_failed};
+use super::{STATEMENT_CACHE, SqliteBackend, SqliteOptions, files, upgrade};
+
+/// A process of the original refreshes its row each second and is taken for dead after this time.
+const OLD_PROCESS_LIFE: Duration = Duration::from_secs(5);
+
+const MEMORY: &str = ":memory:";
+
+pub(super) fn open(path: &Path, options: &SqliteOptions) -> Result<SqliteBackend, OpenError> {
+    let mut backend = if path == Path::new(MEMORY) {
+        let connection = Connection::open_in_memory().map_err(|error| open_error(path, error))?;
+        SqliteBackend { connection, path: None, busy_timeout: options.busy_timeout, _lock: None }
+    } else {
+        let lock = files::claim(path, options.busy_timeout)?;
+        let connection = Connection::open(path).map_err(|error| open_error(path, error))?;
+        let path = Some(path.to_owned());
+        SqliteBackend { connection, path, busy_timeout: options.busy_timeout, _lock: Some(lock) }
+    };
+    configure(&backend).map_err(|error| open_error(path, error))?;
+    prepare(&mut backend, path, options)?;
+    Ok(backend)
+}
+
+fn configure(backend: &SqliteBackend) -> rusqlite::Result<()> {
+    let connection = &backend.connection;
+    connection.busy_timeout(backend.busy_timeout)?;
+    connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
+    // Reads the first page: the first moment at which a file that is something else shows.
+    connection.query_row("select count(*) from sqlite_master", [], |_| Ok(()))?;
+    // Answers the mode that is in force, which a database in memory does not change.
+    connection.query_row("pragma journal_mode = wal", [], |_| Ok(()))?;
+    // A commit that a power failure takes back is applied again from the raft log.
+    connection.pragma_update(None, "synchronous", "normal")
+}
+
+/// Checks what is in the file and completes it.
+pub(super) fn prepare(
+    backend: &mut SqliteBackend,
+    path: &Path,
+    options: &SqliteOptions,
+) -> Result<(), OpenError> {
+    let failed = |error| opening_failed(path, error);
+    check_intact(backend, path)?;
+    let backend: &mut dyn Backend = backend;
+    refuse_newer(backend, path)?;
+    refuse_living_original(backend, path, options)?;
+    let change = upgrade::plan(backend).map_err(failed)?;
+    backend.in_transaction(|backend| complete(backend, &change, options)).map_err(failed)
+}
+
+fn check_intact(backend: &mut SqliteBackend, path: &Path) -> Result<(), OpenError> {
+    let verdict: String = backend
+        .connection
+        .query_row("pragma quick_check(1)", [], |row| row.get(0))
+        .map_err(|error| open_error(path, error))?;
+    if verdict == "ok" { Ok(()) } else { Err(OpenError::Corrupt { path: path.into(), source: verdict.into() }) }
+}
+
+fn has_table(backend: &mut dyn Backend, table: &str) -> Result<bool, BackendError> {
+    let sql = "select count(*) from sqlite_master where type = 'table' and name = ?";
+    Ok(backend.query_int(sql, &[table.into()])? > 0)
+}
+
+fn refuse_newer(backend: &mut dyn Backend, path: &Path) -> Result<(), OpenError> {
+    let found = read_meta(backend, "layout").map_err(|error| opening_failed(path, error))?;
+    let found = found.and_then(|text| text.parse().ok()).unwrap_or(0);
+    if found > schema::LAYOUT { Err(OpenError::Newer { found, known: schema::LAYOUT }) } else { Ok(()) }
+}
+
+fn read_meta(backend: &mut dyn Backend, key: &str) -> Result<Option<String>, BackendError> {
+    if !has_table(backend, "orchestrator_backend_meta")? {
+        return Ok(None);
+    }
+    let sql = "select meta_value from orchestrator_backend_meta where meta_key = ?";
+    Ok(backend.query_first(sql, &[key.into()])?.map(|mut row| row.text()))
+}
+
+/// A service of the original leaves a fresh row in `node_health`. Our own predecessor leaves one too, but its
+/// token is noted, and the lock file proves that it is gone.
+fn refuse_living_original(
+    backend: &mut dyn Backend,
+    path: &Path,
+    options: &SqliteOptions,
+) -> Result<(), OpenError> {
+    let living = living_original(backend, options).map_err(|error| opening_failed(path, error))?;
+    match living {
+        None => Ok(()),
+        Some((hostname, seen)) => Err(OpenError::OldProcess { hostname, age: options.now.since(seen) }),
+    }
+}
+
+fn living_original(
+    backend: &mut dyn Backend,
+    options: &SqliteOptions,
+) -> Result<Option<(String, Timestamp)>, BackendError> {
+    if !has_table(backend, "node_health")? {
+        return Ok(None);
+    }
+    let predecessor = read_meta(backend, "process_token")?.unwrap_or_default();
+    // Early versions did not tell services from tools.
+    let sql = "select count(*) from pragma_table_info('node_health') where name = 'extra_info'";
+    let service = if backend.query_int(sql, &[])? > 0 { "extra_info = 'HttpMode'" } else { "1 = 1" };
+    let sql = format!(
+        "select hostname, last_seen_active from node_health \
+         where {service} and last_seen_active > ? and token not in (?, ?)"
+    );
+    let oldest = options.now - OLD_PROCESS_LIFE;
+    let values: [Value; 3] = [oldest.into(), (&options.node.token).into(), predecessor.into()];
+    Ok(backend.query_first(&sql, &values)?.map(|mut row| (row.text(), row.time().unwrap_or_default())))
+}
+
+fn complete(
+    backend: &mut dyn Backend,
+    change: &[upgrade::Change],
+    options: &SqliteOptions,
+) -> Result<(), BackendError> {
+    upgrade::apply(backend, change)?;
+    upgrade::normalise(backend)?;
+    upgrade::close_orphans(backend, options.now)?;
+    for (key, value) in [("layout", schema::LAYOUT.to_string()), ("process_token", options.node.token.clone())] {
+        backend.insert(
+            "orchestrator_backend_meta",
+            OnConflict::Update(&["meta_key"]),
+            vec![("meta_key", key.into()), ("meta_value", value.into())],
+        )?;
+    }
+    note_deployment(backend, options)
+}
+
+fn note_deployment(backend: &mut dyn Backend, options: &SqliteOptions) -> Result<(), BackendError> {
+    backend.insert(
+        "orchestrator_db_deployments",
+        OnConflict::Update(&["deployed_version"]),
+        vec![("deployed_version", (&options.version).into()), ("deployed_timestamp", options.now.into())],
+    )?;
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rows::NodeIdentity;
+
+    #[test]
+    fn a_disk_that_is_full_while_opening_is_named() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("o.db");
+        let connection = Connection::open(&path).unwrap();
+        connection.query_row("pragma max_page_count = 8", [], |_| Ok(())).unwrap();
+        let busy_timeout = Duration::from_millis(10);
+        let mut backend = SqliteBackend { connection, path: Some(path.clone()), busy_timeout, _lock: None };
+        let node = NodeIdentity { hostname: "h".into(), token: "t".into() };
+        let options = SqliteOptions::new(node, "1", Timestamp::from_millis(1_767_323_045_000));
+        let error = prepare(&mut backend, &path, &options).unwrap_err();
+        assert!(matches!(error, OpenError::Full { .. }), "{error:?}");
+        assert!(!backend.is_in_transaction());
+        assert!(!has_table(&mut backend, "node_health").unwrap(), "nothing half done remains");
+    }
+}

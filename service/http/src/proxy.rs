@@ -1,0 +1,216 @@
+//! Forwarding to the leader.
+//!
+//! The client's own credentials travel along and are checked again there. Answers are streamed.
+
+use std::{net::IpAddr, time::Duration};
+
+use bytes::Bytes;
+use http::{
+    HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, Version,
+    header::{self, Entry},
+    uri::PathAndQuery,
+};
+use http_body_util::{BodyExt, Empty, combinators::BoxBody};
+use hyper_util::{
+    client::legacy::{Client, connect::HttpConnector},
+    rt::{TokioExecutor, TokioTimer},
+};
+
+use crate::table::Access;
+
+/// Whatever a body may fail with.
+pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
+/// All routes are GET and HEAD.
+pub(crate) type NoBody = Empty<Bytes>;
+/// A body of a response, whoever made it.
+pub type Body = BoxBody<Bytes, BodyError>;
+
+/// Marks a request that was forwarded once. It is not forwarded again: two nodes that take each other for
+/// the leader would send it around for ever.
+pub(crate) const FORWARDED_MARK: HeaderName = HeaderName::from_static("x-orchestrator-forwarded");
+
+/// A leader that is not connected to within this is as good as gone: they are one network apart.
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// A read is answered from memory or by one query; the original waits as long.
+const READ_TIMEOUT: Duration = Duration::from_secs(5);
+/// Operations and recoveries wait for servers: draining a relay log, moving a replica that is slow to stop.
+/// With the 5 s of the original their callers were told 502 while the leader carried on.
+const ACT_TIMEOUT: Duration = Duration::from_secs(300);
+/// Idle connections kept to the leader: bursts of clients reuse them.
+const IDLE_CONNECTIONS_MAX: usize = 8;
+/// Idle for this long, a connection is closed: shorter than what firewalls forget.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Meant for one connection only (RFC 9110 §7.6.1), and what a proxy must not pass on.
+const HOP_BY_HOP: [HeaderName; 9] = [
+    header::CONNECTION,
+    HeaderName::from_static("proxy-connection"),
+    HeaderName::from_static("keep-alive"),
+    header::PROXY_AUTHENTICATE,
+    header::PROXY_AUTHORIZATION,
+    header::TE,
+    header::TRAILER,
+    header::TRANSFER_ENCODING,
+    header::UPGRADE,
+];
+const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
+
+/// Why the leader did not answer. Clients see 502 with nothing in it, which operators take for "try again".
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum ForwardError {
+    /// The leader's URI cannot be used.
+    #[error("leader uri {0:?} is not http://host:port")]
+    BadLeader(String),
+    /// No answer in time; the leader may still do what was asked.
+    #[error("no answer from the leader within {0:?}")]
+    Timeout(Duration),
+    /// No connection, or it broke.
+    #[error("request to the leader failed")]
+    Broken(#[from] hyper_util::client::legacy::Error),
+}
+
+/// Forwards requests to whoever leads.
+#[derive(Clone)]
+pub(crate) struct Proxy {
+    client: Client<HttpConnector, NoBody>,
+}
+
+impl Proxy {
+    pub(crate) fn new() -> Self {
+        let mut connector = HttpConnector::new();
+        connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
+        connector.set_nodelay(true);
+        let client = Client::builder(TokioExecutor::new())
+            .pool_timer(TokioTimer::new())
+            .pool_idle_timeout(IDLE_TIMEOUT)
+            .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
+            // `Host` stays as the client wrote it.
+            .set_host(false)
+            .build(connector);
+        Self { client }
+    }
+
+    /// Sends a request to the leader and answers with what it answers.
+    pub(crate) async fn forward(
+        &self,
+        request: Request<NoBody>,
+        leader: &str,
+        access: Access,
+        client: Option<IpAddr>,
+    ) -> Result<Response<Body>, ForwardError> {
+        let outgoing = outgoing(request, leader, client)?;
+        let limit = if access == Access::Act { ACT_TIMEOUT } else { READ_TIMEOUT };
+        let answer = tokio::time::timeout(limit, self.client.request(outgoing));
+        let mut response = answer.await.map_err(|_| ForwardError::Timeout(limit))??;
+        strip_hop_by_hop(response.headers_mut());
+        *response.version_mut() = Version::HTTP_11;
+        Ok(response.map(|body| body.map_err(Into::into).boxed()))
+    }
+}
+
+fn outgoing(
+    request: Request<NoBody>,
+    leader: &str,
+    client: Option<IpAddr>,
+) -> Result<Request<NoBody>, ForwardError> {
+    let uri = target(leader, request.uri().path_and_query())
+        .ok_or_else(|| ForwardError::BadLeader(leader.to_owned()))?;
+    let (mut parts, _) = request.into_parts();
+    strip_hop_by_hop(&mut parts.headers);
+    parts.headers.remove(header::CONTENT_LENGTH);
+    // A request of HTTP/1.0 may have none, which HTTP/1.1 does not allow.
+    if let Entry::Vacant(host) = parts.headers.entry(header::HOST)
+        && let Some(authority) = uri.authority()
+        && let Ok(value) = HeaderValue::from_str(authority.as_str())
+    {
+        host.insert(value);
+    }
+    if let Some(client) = client {
+        append_client(&mut parts.headers, client);
+    }
+    parts.headers.insert(FORWARDED_MARK, HeaderValue::from_static("1"));
+    let mut outgoing = Request::new(NoBody::new());
+    *outgoing.method_mut() = parts.method;
+    *outgoing.uri_mut() = uri;
+    *outgoing.headers_mut() = parts.headers;
+    Ok(outgoing)
+}
+
+/// The same path and query at the leader.
+fn target(leader: &str, path: Option<&PathAndQuery>) -> Option<Uri> {
+    let base: Uri = leader.parse().ok()?;
+    let authority = base.authority()?.clone();
+    if base.scheme_str() != Some("http") || !matches!(base.path(), "" | "/") {
+        return None;
+    }
+    let path = path.cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
+    Uri::builder().scheme("http").authority(authority).path_and_query(path).build().ok()
+}
+
+fn strip_hop_by_hop(headers: &mut HeaderMap) {
+    let named: Vec<HeaderName> = headers
+        .get_all(header::CONNECTION)
+        .iter()
+        .filter_map(|value| value.to_str().ok())
+        .flat_map(|value| value.split(','))
+        .filter_map(|name| name.trim().parse().ok())
+        .collect();
+    for name in named.iter().chain(&HOP_BY_HOP) {
+        headers.remove(name);
+    }
+}
+
+/// Adds the client to those that proxies before us named.
+fn append_client(headers: &mut HeaderMap, client: IpAddr) {
+    let before: Vec<&str> =
+        headers.get_all(X_FORWARDED_FOR).iter().filter_map(|value| value.to_str().ok()).collect();
+    let all = match before.is_empty() {
+        true => client.to_string(),
+        false => format!("{}, {client}", before.join(", ")),
+    };
+    if let Ok(value) = HeaderValue::from_str(&all) {
+        headers.insert(X_FORWARDED_FOR, value);
+    }
+}
+
+/// An answer without a body.
+pub(crate) fn empty(status: StatusCode) -> Response<Body> {
+    let mut response = Response::new(Empty::new().map_err(|never| match never {}).boxed());
+    *response.status_mut() = status;
+    response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn headers_of_one_connection_do_not_travel() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in
+            [("connection", "close, X-Private"), ("x-private", "1"), ("te", "trailers"), ("cookie", "a=b")]
+        {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        strip_hop_by_hop(&mut headers);
+        assert_eq!(headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["cookie"]);
+    }
+
+    #[test]
+    fn clients_are_added_behind_those_that_are_named_already() {
+        let mut headers = HeaderMap::new();
+        append_client(&mut headers, [10, 0, 0, 1].into());
+        append_client(&mut headers, [10, 0, 0, 2].into());
+        assert_eq!(headers[X_FORWARDED_FOR], "10.0.0.1, 10.0.0.2");
+    }
+
+    #[test]
+    fn only_a_plain_uri_without_path_is_a_leader() {
+        let path = PathAndQuery::from_static("/api/clusters?x=1");
+        let to = |leader| target(leader, Some(&path)).map(|uri| uri.to_string());
+        assert_eq!(to("http://[::1]:3000").unwrap(), "http://[::1]:3000/api/clusters?x=1");
+        for leader in ["", "host:3000", "https://host:3000", "http://host:3000/x", "http://"] {
+            assert_eq!(to(leader), None, "{leader}");
+        }
+    }
+}

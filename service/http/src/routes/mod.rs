@@ -1,0 +1,182 @@
+//! The routes, by what they are about. Each group is a list of rows and the functions behind them.
+//!
+//! To add a route: write the function, add the row. Synonyms, trailing slash, HEAD, forwarding and
+//! authorisation follow from the row.
+
+mod analysis;
+mod audit;
+mod clusters;
+mod discovery;
+mod downtime;
+mod health;
+mod instances;
+mod operations;
+mod raft;
+mod recovery;
+
+use std::{convert::Infallible, sync::Arc};
+
+use bytes::Bytes;
+use http::{HeaderValue, Method, Response, StatusCode};
+use warp::{Filter, Rejection, filters::BoxedFilter, path::FullPath};
+
+use crate::{
+    app::App,
+    call::Call,
+    gzip,
+    path::{self, Query},
+    reply,
+    settings::DEFAULT_STATUS_ENDPOINT,
+    table::{Row, Table},
+};
+
+/// All groups; the ones that load balancers ask first.
+pub(crate) const GROUPS: [&[Row]; 10] = [
+    health::ROWS,
+    raft::ROWS,
+    instances::ROWS,
+    clusters::ROWS,
+    analysis::ROWS,
+    discovery::ROWS,
+    operations::ROWS,
+    downtime::ROWS,
+    recovery::ROWS,
+    audit::ROWS,
+];
+
+/// Every route that is served.
+pub fn rows() -> impl Iterator<Item = &'static Row> {
+    GROUPS.into_iter().flatten()
+}
+
+/// Who asks, set by the outer service for the handlers.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct User(pub(crate) String);
+
+/// Where the API begins and the status check is.
+#[derive(Debug, Clone)]
+pub(crate) struct Base {
+    api: String,
+    status: String,
+}
+
+impl Base {
+    pub(crate) fn new(prefix: &str, status_endpoint: &str) -> Self {
+        let status = match status_endpoint {
+            DEFAULT_STATUS_ENDPOINT => String::new(),
+            other => other.into(),
+        };
+        Self { api: format!("{prefix}/api/"), status }
+    }
+
+    /// The route's own part of a decoded path.
+    pub(crate) fn route<'p>(&self, path: &'p str) -> Option<&'p str> {
+        let moved = !self.status.is_empty();
+        if moved && path.strip_suffix('/').unwrap_or(path) == self.status {
+            return Some(STATUS);
+        }
+        path.strip_prefix(self.api.as_str())
+            .filter(|route| !(moved && route.strip_suffix('/').unwrap_or(route) == STATUS))
+    }
+}
+
+/// The route of the status check, which the configuration can move elsewhere.
+const STATUS: &str = "status";
+
+/// The whole API as one filter: every request gets an answer.
+pub(crate) fn filter(app: &Arc<App>) -> BoxedFilter<(Response<Bytes>,)> {
+    let base = Base::new(&app.settings.prefix(), &app.settings.status_endpoint);
+    let [first, rest @ ..] = GROUPS;
+    let mut api = group(app, &base, first);
+    for rows in rest {
+        api = api.or(group(app, &base, rows)).unify().boxed();
+    }
+    let answers = api.or(pages(app)).unify().recover(no_route).unify();
+    warp::header::headers_cloned().and(answers).then(gzip::compress).boxed()
+}
+
+/// One group of rows, boxed, so that the type of the whole does not grow with it.
+fn group(app: &Arc<App>, base: &Base, rows: &'static [Row]) -> BoxedFilter<(Response<Bytes>,)> {
+    let app = app.clone();
+    let base = base.clone();
+    let table = Arc::new(Table::new(rows));
+    readable()
+        .and(warp::path::full())
+        .and_then(move |path: FullPath| {
+            let found = path::decode(path.as_str())
+                .ok()
+                .and_then(|path| base.route(&path).and_then(|route| table.find(route)));
+            std::future::ready(found.ok_or_else(warp::reject::not_found))
+        })
+        .and(warp::query::raw().or(warp::any().map(String::new)).unify())
+        .and(warp::ext::optional::<User>())
+        .then(move |(row, params): (&'static Row, _), query: String, user: Option<User>| {
+            let user = user.unwrap_or_default().0;
+            answer(row, Call { app: app.clone(), params, query: Query::parse(&query), user })
+        })
+        .boxed()
+}
+
+async fn answer(row: &'static Row, call: Call) -> Response<Bytes> {
+    let prefix = call.app.settings.message_prefix.clone();
+    let outcome = match call.authorize(row) {
+        Ok(()) => (row.run)(call).await,
+        Err(error) => Err(error),
+    };
+    reply::render(outcome, &prefix)
+}
+
+/// GET and HEAD; for everything else there is no route.
+fn readable() -> impl Filter<Extract = (), Error = Rejection> + Clone {
+    warp::method()
+        .and_then(|method: Method| {
+            let known = method == Method::GET || method == Method::HEAD;
+            std::future::ready(known.then_some(()).ok_or_else(warp::reject::not_found))
+        })
+        .untuple_one()
+}
+
+/// What is not below the prefix: probes and metrics, at the same place on every node.
+fn pages(app: &Arc<App>) -> BoxedFilter<(Response<Bytes>,)> {
+    let (ready, metrics) = (app.clone(), app.clone());
+    let livez = readable().and(warp::path!("livez")).map(|| reply::text(StatusCode::OK, "ok\n"));
+    let readyz = readable().and(warp::path!("readyz")).map(move || health::readyz(&ready));
+    let metrics = readable().and(warp::path!("metrics")).map(move || page(&metrics));
+    livez.or(readyz).unify().or(metrics).unify().boxed()
+}
+
+/// Pages outside the API that need no authentication.
+pub(crate) fn is_probe_page(path: &str) -> bool {
+    matches!(path.strip_suffix('/').unwrap_or(path), "/livez" | "/readyz")
+}
+
+/// Pages outside the API.
+pub(crate) fn is_page(path: &str) -> bool {
+    is_probe_page(path) || path.strip_suffix('/').unwrap_or(path) == "/metrics"
+}
+
+fn page(app: &App) -> Response<Bytes> {
+    app.metrics.set_health(&app.health());
+    match app.metrics.page() {
+        Ok(page) => reply::respond(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", page.into()),
+        Err(error) => reply::text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
+    }
+}
+
+async fn no_route(_: Rejection) -> Result<Response<Bytes>, Infallible> {
+    Ok(reply::not_found())
+}
+
+/// The user as a request extension.
+pub(crate) fn with_user<B>(mut request: http::Request<B>, user: &str) -> http::Request<B> {
+    request.extensions_mut().insert(User(user.to_owned()));
+    request
+}
+
+/// Asks the client for a user and a password.
+pub(crate) fn not_authorized() -> Response<Bytes> {
+    let mut response = reply::text(StatusCode::UNAUTHORIZED, "Not Authorized\n");
+    let realm = HeaderValue::from_static("Basic realm=\"Authorization Required\"");
+    response.headers_mut().insert(http::header::WWW_AUTHENTICATE, realm);
+    response
+}

@@ -1,0 +1,74 @@
+//! Reading what happened.
+
+use http::StatusCode;
+
+use crate::fake::{FakeNode, World};
+
+#[tokio::test]
+async fn every_form_asks_for_its_own_part() {
+    let world = World::default();
+    for (route, asked) in [
+        ("audit", "audit None from 0 size 20"),
+        ("audit/2", "audit None from 40 size 20"),
+        ("audit/x", "audit None from 0 size 20"),
+        ("audit/-1", "audit None from 0 size 20"),
+        ("audit/instance/db1/3306", "audit Some(db1:3306) from 0 size 20"),
+        ("audit/instance/db1/3306/1", "audit Some(db1:3306) from 20 size 20"),
+        ("audit-failure-detection", "detections All page 0"),
+        ("audit-failure-detection/3", "detections All page 3"),
+        ("audit-failure-detection/id/9", "detections Id(9) page 0"),
+        ("audit-failure-detection/alias/prod-a", "detections Alias(\"prod-a\") page 0"),
+        ("audit-failure-detection/alias/prod-a/1", "detections Alias(\"prod-a\") page 1"),
+        ("audit-recovery", "recoveries All open false page 0"),
+        ("audit-recovery?unacknowledged=true", "recoveries All open true page 0"),
+        ("audit-recovery/1", "recoveries All open false page 1"),
+        ("audit-recovery/id/7", "recoveries Id(7) open false page 0"),
+        ("audit-recovery/uid/1:ab", "recoveries Uid(\"1:ab\") open false page 0"),
+        ("audit-recovery/cluster/db1:3306", "recoveries Cluster(\"db1:3306\") open false page 0"),
+        ("audit-recovery/cluster/db1:3306/2", "recoveries Cluster(\"db1:3306\") open false page 2"),
+        ("audit-recovery/alias/prod-a", "recoveries Alias(\"prod-a\") open false page 0"),
+        ("audit-recovery/alias/prod-a/2", "recoveries Alias(\"prod-a\") open false page 2"),
+        ("audit-recovery-steps/1:ab", "steps 1:ab"),
+        ("blocked-recoveries", "blocked None"),
+        ("blocked-recoveries/cluster/db1:3306", "blocked Some(\"db1:3306\")"),
+    ] {
+        let answer = world.get(&format!("/api/{route}")).await;
+        assert_eq!(answer.status(), 200, "{route}: {}", answer.body);
+        assert_eq!(answer.json().as_array().unwrap().len(), 1, "{route}");
+        assert_eq!(world.node.asked(), [asked], "{route}");
+    }
+    world.fails("audit-recovery/id/x", "Invalid id: x").await;
+    world.fails("audit-failure-detection/id/9.5", "Invalid id: 9.5").await;
+}
+
+#[tokio::test]
+async fn nothing_is_an_empty_list() {
+    let world = World::with(FakeNode { has_history: false, ..FakeNode::default() }, Default::default());
+    for route in
+        ["audit", "audit-failure-detection", "audit-recovery", "audit-recovery-steps/x", "blocked-recoveries"]
+    {
+        world.get(&format!("/api/{route}")).await.is(StatusCode::OK, "[]");
+    }
+}
+
+#[tokio::test]
+async fn entries_have_the_known_shape() {
+    let world = World::default();
+    let expected = concat!(
+        r#"[{"AuditId":3,"AuditTimestamp":"2024-05-01T10:11:12Z","AuditType":"recover","#,
+        r#""AuditInstanceKey":{"Hostname":"","Port":0},"Message":"done"}]"#
+    );
+    world.get("/api/audit").await.is(StatusCode::OK, expected);
+    let expected = r#"[{"Id":1,"RecoveryUID":"1:ab","AuditAt":"2024-05-01T10:11:12Z","Message":"stop"}]"#;
+    world.get("/api/audit-recovery-steps/1:ab").await.is(StatusCode::OK, expected);
+    let expected = concat!(
+        r#"[{"FailedInstanceKey":{"Hostname":"db1","Port":3306},"ClusterName":"db1:3306","Analysis":"DeadMaster","#,
+        r#""LastBlockedTimestamp":"2024-05-01T10:11:12Z","BlockingRecoveryId":7}]"#
+    );
+    world.get("/api/blocked-recoveries").await.is(StatusCode::OK, expected);
+    let recovery = &world.get("/api/audit-recovery").await.json()[0];
+    assert_eq!(recovery["AnalysisEntry"]["ClusterDetails"]["ClusterAlias"], "prod-a");
+    assert_eq!(recovery["AllErrors"], serde_json::json!([""]));
+    let detection = &world.get("/api/audit-failure-detection").await.json()[0];
+    assert_eq!(detection["SuccessorKey"], serde_json::Value::Null);
+}

@@ -1,0 +1,127 @@
+//! The changes that are one statement, or nearly.
+
+use orchestrator_core::instance::ThreadState;
+
+use super::{Operation, first_truth};
+use crate::{
+    contract::{Change, ExecError},
+    dialect::{Threads, Wording, set_global},
+    session::QueryError,
+};
+
+/// `ER_NO_SUCH_THREAD`: the connection whose statement is to end is gone.
+const NO_SUCH_THREAD: u16 = 1094;
+
+impl Change {
+    /// What it is for, in errors.
+    pub fn purpose(&self) -> &'static str {
+        match self {
+            Self::StopReplication => "stop replication",
+            Self::StartReplication => "start replication",
+            Self::RestartReplication => "restart replication",
+            Self::StopReceiver => "stop the receiver",
+            Self::StartReceiver => "start the receiver",
+            Self::StopApplier => "stop the applier",
+            Self::StartApplier => "start the applier",
+            Self::ResetReplication => "reset replication",
+            Self::SetReadOnly(true) => "set read-only",
+            Self::SetReadOnly(false) => "set writable",
+            Self::ChangeSource(_) => "change the source",
+            Self::Detach => "detach from the source",
+            Self::Reattach => "reattach to the source",
+            Self::SemiSyncSource(_) => "switch semi-sync of the source",
+            Self::SemiSyncReplica(_) => "switch semi-sync of the replica",
+            Self::KillQuery(_) => "kill a query",
+        }
+    }
+}
+
+impl Operation {
+    pub(super) async fn make(&mut self, change: Change) -> Result<(), ExecError> {
+        match change {
+            Change::StopReplication => self.stop(Threads::Both).await,
+            Change::StartReplication => self.start(Threads::Both).await,
+            Change::RestartReplication => {
+                self.stop(Threads::Both).await?;
+                self.start(Threads::Both).await
+            }
+            Change::StopReceiver => self.stop(Threads::Receiver).await,
+            Change::StartReceiver => self.start(Threads::Receiver).await,
+            Change::StopApplier => self.stop(Threads::Applier).await,
+            Change::StartApplier => self.start(Threads::Applier).await,
+            Change::ResetReplication => self.reset_replication().await,
+            Change::SetReadOnly(on) => self.set_read_only(on).await,
+            Change::ChangeSource(wish) => self.change_source(&wish).await,
+            Change::Detach => self.detach().await,
+            Change::Reattach => self.reattach().await,
+            Change::SemiSyncSource(on) => self.semi_sync_source(on).await,
+            Change::SemiSyncReplica(on) => self.semi_sync_replica(on).await,
+            Change::KillQuery(id) => self.kill_query(id).await,
+        }
+    }
+
+    pub(super) async fn stop(&mut self, threads: Threads) -> Result<(), ExecError> {
+        self.run_in_words(Wording::Replica, |dialect| dialect.stop(threads)).await
+    }
+
+    pub(super) async fn start(&mut self, threads: Threads) -> Result<(), ExecError> {
+        self.run_in_words(Wording::Replica, |dialect| dialect.start(threads)).await
+    }
+
+    async fn reset_replication(&mut self) -> Result<(), ExecError> {
+        if self.status().await?.is_none() {
+            return Ok(());
+        }
+        self.stop(Threads::Both).await?;
+        self.refuse_to_lose().await?;
+        self.run_in_words(Wording::Replica, crate::dialect::Dialect::reset_all).await
+    }
+
+    /// On MySQL the one variable carries the other along: `super_read_only=1` sets `read_only`, and
+    /// `read_only=0` clears both.
+    async fn set_read_only(&mut self, on: bool) -> Result<(), ExecError> {
+        let with_super = on && self.use_super_read_only && self.server.known.super_read_only;
+        self.run(&set_global(if with_super { "super_read_only" } else { "read_only" }, on)).await
+    }
+
+    async fn semi_sync_source(&mut self, on: bool) -> Result<(), ExecError> {
+        let Some(variable) = self.server.known.semi_sync_source else {
+            return if on { Err(self.refused("no semi-sync on this server")) } else { Ok(()) };
+        };
+        self.run(&set_global(variable, on)).await
+    }
+
+    async fn semi_sync_replica(&mut self, on: bool) -> Result<(), ExecError> {
+        let Some(variable) = self.server.known.semi_sync_replica else {
+            return if on { Err(self.refused("no semi-sync on this server")) } else { Ok(()) };
+        };
+        let before = self.query(&format!("SELECT @@global.{variable} AS value")).await?;
+        if first_truth(&before) != Some(on) {
+            self.run(&set_global(variable, on)).await?;
+        }
+        let receives = self.status().await?.is_some_and(|status| status.io_thread != ThreadState::Stopped);
+        if receives && self.semi_sync_in_force().await? != Some(on) {
+            self.stop(Threads::Receiver).await?;
+            self.start(Threads::Receiver).await?;
+        }
+        Ok(())
+    }
+
+    /// Whether the receiver that runs now acknowledges.
+    async fn semi_sync_in_force(&mut self) -> Result<Option<bool>, ExecError> {
+        let rows = self.query("SHOW GLOBAL STATUS LIKE 'Rpl\\_semi\\_sync\\_%\\_status'").await?;
+        Ok(rows.iter().find_map(|row| {
+            let name = crate::cells::text_of(row.as_ref(0)?).to_ascii_lowercase();
+            let is_ours = name.ends_with("replica_status") || name.ends_with("slave_status");
+            is_ours
+                .then(|| row.as_ref(1).map(|value| crate::cells::is_true(&crate::cells::text_of(value))))?
+        }))
+    }
+
+    async fn kill_query(&mut self, id: u64) -> Result<(), ExecError> {
+        match self.session.run(&format!("KILL QUERY {id}"), self.deadline).await {
+            Err(QueryError::Server(error)) if error.code == NO_SUCH_THREAD => Ok(()),
+            result => result.map_err(|error| self.error(error)),
+        }
+    }
+}

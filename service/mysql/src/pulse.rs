@@ -1,0 +1,190 @@
+//! Keeps one instance under watch: the loop behind [`crate::Watch`].
+//!
+//! The held connection always has a short `SLEEP` in flight, so that the loop is reading when the socket
+//! breaks: a killed process is seen at once, not at the next question. A second connection lies in reserve
+//! for a fence, since the first is busy by design.
+
+use std::{pin::pin, time::Duration};
+
+use orchestrator_core::{
+    InstanceKey,
+    observation::{Failure, FailureKind},
+};
+use tokio::{
+    sync::mpsc,
+    time::{Instant, sleep, sleep_until},
+};
+
+use crate::{
+    cells::Cells,
+    contract::{Pace, Probe as _},
+    failure::failure,
+    fleet::{Fleet, Slot, now},
+    reader::learn,
+    session::{QueryError, Session},
+    watch::{PULSE_SLACK, WatchEvent},
+};
+
+/// First pause after a failed attempt to connect again; doubled by each further one.
+const FIRST_PAUSE: Duration = Duration::from_millis(100);
+/// Longest pause: within this time a server that is back is watched again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(2);
+/// The reserve idles for as long as it is watched; MySQL's largest `wait_timeout`, a year.
+const KEEP_RESERVE: &str = "SET SESSION wait_timeout = 31536000";
+
+/// The reader of the events is gone: nobody wants to know.
+struct Unwanted;
+
+/// What one pulse said.
+struct Beat {
+    read_only: Option<bool>,
+    /// It came back before its time: killed, or the server is on its way down.
+    early: bool,
+}
+
+/// Watches until nobody listens.
+pub(crate) async fn keep_watching(
+    fleet: Fleet,
+    key: InstanceKey,
+    pace: Pace,
+    events: mpsc::Sender<WatchEvent>,
+) {
+    let mut pause = FIRST_PAUSE;
+    let mut lost = false;
+    loop {
+        let connected_by = Instant::now() + fleet.config().settings.connect_timeout;
+        let failure = match fleet.connect(&key, connected_by).await {
+            Ok(session) => {
+                if lost && events.send(WatchEvent::Back).await.is_err() {
+                    return;
+                }
+                // Once more without a pause: a break is followed at once by what a new connection meets.
+                pause = Duration::ZERO;
+                lay_in_reserve(&fleet, &key).await;
+                match (Watching { fleet: &fleet, key: &key, pace, events: &events }).pulse(session).await {
+                    Ok(failure) => failure,
+                    Err(Unwanted) => return,
+                }
+            }
+            Err(failure) => failure,
+        };
+        lost = true;
+        if events.send(WatchEvent::Lost(failure)).await.is_err() {
+            return;
+        }
+        tokio::select! {
+            biased;
+            () = events.closed() => return,
+            () = sleep(pause) => {}
+        }
+        pause = (pause * 2).clamp(FIRST_PAUSE, LONGEST_PAUSE);
+    }
+}
+
+/// Failing to is no news: the watch itself tells of the server.
+async fn lay_in_reserve(fleet: &Fleet, key: &InstanceKey) {
+    let slot = fleet.slot(key);
+    drop(slot.take_reserve());
+    let deadline = Instant::now() + fleet.config().settings.connect_timeout;
+    let Ok(mut session) = fleet.connect(key, deadline).await else { return };
+    if learn(&mut session, &slot, deadline).await.is_ok() && session.run(KEEP_RESERVE, deadline).await.is_ok()
+    {
+        slot.keep_reserve(session);
+    }
+}
+
+struct Watching<'a> {
+    fleet: &'a Fleet,
+    key: &'a InstanceKey,
+    pace: Pace,
+    events: &'a mpsc::Sender<WatchEvent>,
+}
+
+impl Watching<'_> {
+    /// Pulse after pulse, until the connection is lost.
+    async fn pulse(&self, mut session: Session) -> Result<Failure, Unwanted> {
+        let slot = self.fleet.slot(self.key);
+        let sql =
+            format!("SELECT SLEEP({:.3}) AS slept, @@read_only AS read_only", self.pace.pulse.as_secs_f64());
+        let mut last_sign = Instant::now();
+        loop {
+            let began = Instant::now();
+            let beat = match self.one_pulse(&mut session, &slot, &sql, last_sign).await? {
+                Ok(beat) => beat,
+                Err(failure) => return Ok(failure),
+            };
+            last_sign = Instant::now();
+            self.tell(WatchEvent::Pulse { at: now(), read_only: beat.read_only }).await?;
+            if beat.early {
+                if let Some(failure) = self.is_going().await {
+                    return Ok(failure);
+                }
+                // A server whose SLEEP does not sleep is not asked without a break.
+                sleep_until(began + self.pace.pulse).await;
+            }
+        }
+    }
+
+    /// One pulse, telling when it is overdue. The outer error ends the watch, the inner one the connection.
+    async fn one_pulse(
+        &self,
+        session: &mut Session,
+        slot: &Slot,
+        sql: &str,
+        last_sign: Instant,
+    ) -> Result<Result<Beat, Failure>, Unwanted> {
+        let began = Instant::now();
+        let mut answer = pin!(session.wait(sql));
+        let mut overdue_at = last_sign + self.pace.deadline.max(self.pace.pulse + PULSE_SLACK);
+        let mut overdue = false;
+        let result = loop {
+            tokio::select! {
+                biased;
+                () = self.events.closed() => return Err(Unwanted),
+                () = slot.is_going() => return Ok(Err(going())),
+                result = &mut answer => break result,
+                () = sleep_until(overdue_at) => {
+                    overdue = true;
+                    overdue_at = Instant::now() + self.pace.pulse;
+                    self.tell(WatchEvent::Overdue { silent_for: last_sign.elapsed() }).await?;
+                }
+            }
+        };
+        let beat = match result {
+            Ok(row) => {
+                let cells = row.as_ref().map(Cells::new);
+                let read_only = cells.as_ref().and_then(|cells| cells.truth(&["read_only"]));
+                Beat { read_only, early: began.elapsed() < self.pace.pulse / 2 }
+            }
+            // KILL QUERY on MariaDB, or a limit on statement time: the server lives.
+            Err(QueryError::Server(_)) => Beat { read_only: None, early: true },
+            Err(QueryError::Failure(failure)) => return Ok(Err(failure)),
+        };
+        if overdue {
+            self.tell(WatchEvent::Back).await?;
+        }
+        Ok(Ok(beat))
+    }
+
+    /// Whether new connections are refused while this one still lives: a planned stop of MySQL, which the
+    /// held connection would delay by seconds.
+    async fn is_going(&self) -> Option<Failure> {
+        let touched = self.fleet.touch_fresh(self.key, self.fleet.config().settings.connect_timeout).await;
+        touched.err().filter(|failure| matches!(failure.kind, FailureKind::Refused | FailureKind::Broken))
+    }
+
+    async fn tell(&self, event: WatchEvent) -> Result<(), Unwanted> {
+        self.events.send(event).await.map_err(|_| Unwanted)
+    }
+}
+
+fn going() -> Failure {
+    failure(FailureKind::Refused, "a new connection was refused while a held one still lived")
+}
+
+impl Drop for Watching<'_> {
+    /// The reserve serves the watch, and goes with it.
+    fn drop(&mut self) {
+        drop(self.fleet.slot(self.key).take_reserve());
+    }
+}

@@ -1,0 +1,230 @@
+//! What all parts of one node share: who it is, what it knows of its peers, and how it ends.
+
+use std::collections::{BTreeMap, HashMap};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+
+use tokio::sync::watch;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+use tracing::{info, warn};
+
+use crate::fatal::Fatal;
+use crate::identity::Identity;
+use crate::log::LogStore;
+use crate::member::{Member, MemberInfo, NodeId};
+use crate::settings::Checked;
+use crate::transport::NodeReport;
+use crate::types::{LogId, Vote};
+
+/// Shared by every task of a node.
+pub(crate) struct Local {
+    pub(crate) settings: Checked,
+    pub(crate) log: LogStore,
+    /// Owner of every task that this crate starts.
+    pub(crate) tasks: TaskTracker,
+    /// Ends them.
+    pub(crate) stop: CancellationToken,
+    /// Set first when the node is going to stop.
+    pub(crate) draining: AtomicBool,
+    /// The term in which this node leads; 0 while it does not.
+    pub(crate) leading_term: AtomicU64,
+    identity: Mutex<Option<Identity>>,
+    peers: Mutex<Peers>,
+    contact: Mutex<Option<Contact>>,
+    fatal: Fatal,
+}
+
+/// The last message of a live leader.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Contact {
+    pub(crate) at: Instant,
+    pub(crate) leader: NodeId,
+}
+
+#[derive(Default)]
+struct Peers {
+    /// What peers said about themselves: newer than the membership says.
+    book: BTreeMap<NodeId, MemberInfo>,
+    seen: HashMap<NodeId, Seen>,
+    reach: HashMap<String, Reach>,
+}
+
+/// The newest that a peer was known to have on disk.
+#[derive(Default)]
+struct Seen {
+    vote: Option<Vote>,
+    /// What it acknowledged to this node as the leader of that term. In a later term it may be gone.
+    matched: Option<(u64, LogId)>,
+}
+
+#[derive(Default)]
+struct Reach {
+    last_ok: Option<Instant>,
+    problem: Option<String>,
+}
+
+impl Local {
+    pub(crate) fn new(settings: Checked, log: LogStore, identity: Option<Identity>, fatal: Fatal) -> Self {
+        Self {
+            settings,
+            log,
+            tasks: TaskTracker::new(),
+            stop: CancellationToken::new(),
+            draining: AtomicBool::new(false),
+            leading_term: AtomicU64::new(0),
+            identity: Mutex::new(identity),
+            peers: Mutex::default(),
+            contact: Mutex::default(),
+            fatal,
+        }
+    }
+
+    pub(crate) fn name(&self) -> &str {
+        self.settings.name.as_str()
+    }
+
+    pub(crate) fn identity(&self) -> Option<Identity> {
+        lock(&self.identity).clone()
+    }
+
+    /// Takes a number in a new group; refused once this node may have voted.
+    pub(crate) fn assign(&self, identity: Identity) -> std::io::Result<()> {
+        let mut current = lock(&self.identity);
+        if let Some(bound) = current.as_ref().filter(|bound| bound.epoch > 0) {
+            let text = format!("this node belongs to group {} for ever", bound.cluster_id);
+            return Err(std::io::Error::other(text));
+        }
+        if current.as_ref() != Some(&identity) {
+            identity.store(&self.settings.data_dir)?;
+            *current = Some(identity);
+        }
+        Ok(())
+    }
+
+    /// Makes the assignment `expected` final: from here on this node may vote.
+    ///
+    /// `false` if it was assigned anew in between.
+    pub(crate) fn begin_voting(&self, expected: &Identity) -> std::io::Result<bool> {
+        let mut current = lock(&self.identity);
+        if current.as_ref() != Some(expected) {
+            return Ok(false);
+        }
+        let identity = Identity { epoch: 1, ..expected.clone() };
+        identity.store(&self.settings.data_dir)?;
+        *current = Some(identity);
+        Ok(true)
+    }
+
+    /// What this node says about itself in a handshake.
+    pub(crate) fn report(&self) -> NodeReport {
+        let identity = self.identity();
+        let (vote, last_log) = self.log.durable();
+        NodeReport {
+            name: self.settings.name.clone(),
+            info: self.settings.info.clone(),
+            cluster: identity.as_ref().map(|identity| identity.cluster_id.clone()),
+            node_id: identity.as_ref().map(|identity| identity.node_id),
+            epoch: identity.as_ref().map_or(0, |identity| identity.epoch),
+            nodes: self.settings.nodes.clone(),
+            vote,
+            last_log,
+        }
+    }
+
+    /// `info` of the membership, or what the node itself said since.
+    pub(crate) fn member(&self, node_id: NodeId, info: &MemberInfo) -> Member {
+        let peers = lock(&self.peers);
+        Member::new(node_id, peers.book.get(&node_id).unwrap_or(info))
+    }
+
+    /// Takes note of what a member said, and refuses one that lost what it had on disk.
+    pub(crate) fn meet(&self, report: &NodeReport) -> Result<(), String> {
+        let Some(node_id) = report.node_id else { return Ok(()) };
+        let mut peers = lock(&self.peers);
+        let seen = peers.seen.entry(node_id).or_default();
+        if seen.vote.is_some_and(|vote| report.vote < Some(vote)) {
+            return Err(backwards(report, "its vote"));
+        }
+        let term = self.leading_term.load(Ordering::Relaxed);
+        if seen.matched.is_some_and(|(of, matched)| of == term && report.last_log < Some(matched)) {
+            return Err(backwards(report, "its log"));
+        }
+        seen.vote = report.vote;
+        peers.book.insert(node_id, report.info.clone());
+        Ok(())
+    }
+
+    /// `node_id` acknowledged the log up to `matched` to this node as the leader of `term`.
+    pub(crate) fn acknowledged(&self, node_id: NodeId, term: u64, matched: LogId) {
+        let mut peers = lock(&self.peers);
+        let seen = peers.seen.entry(node_id).or_default();
+        let older = seen.matched.filter(|(of, _)| *of == term).map(|(_, id)| id);
+        seen.matched = Some((term, older.map_or(matched, |id| id.max(matched))));
+    }
+
+    /// A live leader spoke.
+    pub(crate) fn heard_from_leader(&self, leader: NodeId) {
+        *lock(&self.contact) = Some(Contact { at: Instant::now(), leader });
+    }
+
+    pub(crate) fn contact(&self) -> Option<Contact> {
+        *lock(&self.contact)
+    }
+
+    /// A peer answered; logs that it is back.
+    pub(crate) fn reached(&self, peer: &str) {
+        let mut peers = lock(&self.peers);
+        let reach = peers.reach.entry(peer.to_owned()).or_default();
+        reach.last_ok = Some(Instant::now());
+        if reach.problem.take().is_some() {
+            info!(node = self.name(), peer, "peer is back");
+        }
+    }
+
+    /// A peer could not be reached; logs it once per reason.
+    pub(crate) fn not_reached(&self, peer: &str, problem: &str) {
+        let mut peers = lock(&self.peers);
+        let reach = peers.reach.entry(peer.to_owned()).or_default();
+        if reach.problem.as_deref() != Some(problem) && !self.stop.is_cancelled() {
+            warn!(node = self.name(), peer, error = problem, "peer unreachable");
+            reach.problem = Some(problem.to_owned());
+        }
+    }
+
+    /// A peer missed one deadline; it counts once nothing was heard for two election timeouts.
+    pub(crate) fn late(&self, peer: &str) {
+        let last_ok = lock(&self.peers).reach.entry(peer.to_owned()).or_default().last_ok;
+        if last_ok.is_none_or(|at| at.elapsed() > self.settings.timings.silence_limit()) {
+            self.not_reached(peer, "no answer in time");
+        }
+    }
+
+    /// Why `peer` cannot be reached, if that is so.
+    pub(crate) fn problem_with(&self, peer: &str) -> Option<String> {
+        lock(&self.peers).reach.get(peer).and_then(|reach| reach.problem.clone())
+    }
+
+    /// The node must stop.
+    pub(crate) fn fail(&self, reason: impl Into<Arc<str>>) {
+        self.fatal.fail(reason);
+    }
+
+    pub(crate) fn fatal(&self) -> watch::Receiver<Option<Arc<str>>> {
+        self.fatal.watch()
+    }
+}
+
+fn backwards(report: &NodeReport, what: &str) -> String {
+    format!(
+        "{} went backwards: {what} is older than what it had on disk before; move its RaftDataDir away so that it \
+         joins as a new node",
+        report.name
+    )
+}
+
+pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
+    // No holder leaves a value half changed, so a panic elsewhere does not spoil it.
+    mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,166 @@
+//! The replicated state on a backend: commands become rows, and rows become news for this node.
+//!
+//! State and mark change in one transaction. What a node does about a command (probe, forget, go on with a
+//! recovery) happens outside and after the commit, by [`Effect`].
+
+mod apply;
+mod effects;
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use orchestrator_backend::{Backend, BackendError, BackendHandle};
+use orchestrator_core::view::Declared;
+use tokio::sync::watch;
+
+use crate::command::{Command, Reply};
+use crate::port::{Machine, MachineError};
+
+pub use apply::apply;
+pub use effects::{Effect, EffectReceiver};
+
+use effects::EffectQueue;
+
+/// A [`Machine`] over a backend.
+#[derive(Debug)]
+pub struct BackendMachine {
+    access: Access,
+    effects: EffectQueue,
+    declared: watch::Sender<Arc<Declared>>,
+}
+
+/// What a node learns from its machine.
+#[derive(Debug)]
+pub struct MachineNews {
+    /// What is to be done about applied commands, in their order.
+    pub effects: EffectReceiver,
+    /// Everything that is declared, as of the last commit.
+    pub declared: watch::Receiver<Arc<Declared>>,
+}
+
+/// How the machine reaches its backend.
+enum Access {
+    /// It is ours alone: simulations and tests.
+    Own(Box<dyn Backend>),
+    /// A thread owns it, and others write to it too.
+    Shared(BackendHandle),
+}
+
+impl std::fmt::Debug for Access {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(if matches!(self, Self::Own(_)) { "Own" } else { "Shared" })
+    }
+}
+
+impl Access {
+    fn run<T: Send + 'static, E: Into<MachineError> + Send + 'static>(
+        &mut self,
+        work: impl FnOnce(&mut dyn Backend) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, MachineError> {
+        match self {
+            Self::Own(backend) => work(&mut **backend).map_err(Into::into),
+            Self::Shared(handle) => match handle.call_blocking(work) {
+                Ok(result) => result.map_err(Into::into),
+                Err(error) => Err(MachineError::caused_by("cannot reach the backend", error)),
+            },
+        }
+    }
+}
+
+impl From<BackendError> for MachineError {
+    fn from(error: BackendError) -> Self {
+        Self::caused_by("the backend failed", error)
+    }
+}
+
+impl From<orchestrator_backend::SnapshotError> for MachineError {
+    fn from(error: orchestrator_backend::SnapshotError) -> Self {
+        Self::caused_by("the raft snapshot cannot be used", error)
+    }
+}
+
+impl BackendMachine {
+    /// A machine over a backend that others write to as well.
+    ///
+    /// Its methods block; call them from a thread that may, never inside an asynchronous task.
+    pub fn shared(handle: BackendHandle) -> Result<(Self, MachineNews), MachineError> {
+        Self::over(Access::Shared(handle))
+    }
+
+    /// A machine with a backend of its own.
+    pub fn owning(backend: Box<dyn Backend>) -> Result<(Self, MachineNews), MachineError> {
+        Self::over(Access::Own(backend))
+    }
+
+    fn over(mut access: Access) -> Result<(Self, MachineNews), MachineError> {
+        let now = access.run(|backend| backend.declared())?;
+        let (declared, watched) = watch::channel(Arc::new(now));
+        let (effects, receiver) = effects::queue();
+        Ok((Self { access, effects, declared }, MachineNews { effects: receiver, declared: watched }))
+    }
+
+    fn publish(&mut self, declared: Option<Declared>, effects: Vec<Effect>) {
+        // First what is declared: whoever is woken by an effect reads the state that caused it.
+        if let Some(declared) = declared {
+            self.declared.send_replace(Arc::new(declared));
+        }
+        self.effects.push(effects);
+    }
+}
+
+impl Machine for BackendMachine {
+    fn applied(&mut self) -> Result<Option<Vec<u8>>, MachineError> {
+        self.access.run(|backend| backend.applied_mark())
+    }
+
+    fn apply(&mut self, mark: &[u8], commands: &[(u64, &Command)]) -> Result<Vec<Reply>, MachineError> {
+        let mark = mark.to_vec();
+        let commands: Vec<(u64, Command)> =
+            commands.iter().map(|(index, command)| (*index, (*command).clone())).collect();
+        let (replies, effects, declared) =
+            self.access.run(move |backend| apply_batch(backend, &mark, &commands))?;
+        self.publish(declared, effects);
+        Ok(replies)
+    }
+
+    fn write_snapshot(&mut self, file: &Path) -> Result<(), MachineError> {
+        let file: PathBuf = file.into();
+        self.access.run(move |backend| backend.write_snapshot(&file))
+    }
+
+    fn install_snapshot(&mut self, file: &Path, mark: &[u8]) -> Result<(), MachineError> {
+        let (file, mark): (PathBuf, Vec<u8>) = (file.into(), mark.to_vec());
+        let declared = self.access.run(move |backend| {
+            backend.install_snapshot(&file, &mark)?;
+            Ok::<_, orchestrator_backend::SnapshotError>(backend.declared()?)
+        })?;
+        self.publish(Some(declared), vec![Effect::Everything]);
+        Ok(())
+    }
+}
+
+type Applied = (Vec<Reply>, Vec<Effect>, Option<Declared>);
+
+fn apply_batch(
+    backend: &mut dyn Backend,
+    mark: &[u8],
+    commands: &[(u64, Command)],
+) -> Result<Applied, BackendError> {
+    let (replies, effects) = backend.in_transaction(|backend| {
+        let mut replies = Vec::with_capacity(commands.len());
+        let mut effects = Vec::new();
+        for (_, command) in commands {
+            let (reply, caused) = apply(backend, command)?;
+            replies.push(reply);
+            effects.extend(caused);
+        }
+        backend.set_applied_mark(mark)?;
+        Ok::<_, BackendError>((replies, effects))
+    })?;
+    let changed = effects.iter().any(Effect::changes_declared);
+    let declared = if changed { Some(backend.declared()?) } else { None };
+    Ok((replies, effects, declared))
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,360 @@
+//! The handle of one raft node: everything that the rest of the program may ask of raft.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures::future::join_all;
+use openraft::ReadPolicy;
+use openraft::async_runtime::WatchReceiver;
+use openraft::errors::{ClientWriteError, ForwardToLeader, LinearizableReadError, RaftError};
+use openraft::impls::ProgressResponder;
+use tokio::sync::{Notify, watch};
+use tokio::time::{Instant, timeout};
+use tracing::{info, warn};
+
+use crate::MAX_COMMAND_BYTES;
+use crate::command::{Command, Reply};
+use crate::error::{AskError, ProposeError, YieldError};
+use crate::health::Health;
+use crate::local::{Local, lock};
+use crate::log::LogThread;
+use crate::member::{Member, NodeId, PeerName};
+use crate::observer::Leadership;
+use crate::state::{MachineHost, MachineThread};
+use crate::transport::{Kind, Lane, LinkError, Links};
+use crate::types::{CommittedLeaderId, Metrics, Raft, TypeConfig};
+
+/// Tasks and threads end within this time after they are told to.
+const CLOSE_LIMIT: Duration = Duration::from_secs(2);
+
+/// A raft snapshot that was asked for is asked for again after this time.
+const SNAPSHOT_RETRY: Duration = Duration::from_millis(100);
+
+/// One node of the raft group. Clones share it.
+///
+/// Dropping the last clone ends it without hand-over, as a crash would; call [`shutdown`](Self::shutdown).
+#[derive(Clone)]
+pub struct RaftNode {
+    inner: Arc<Inner>,
+}
+
+pub(crate) struct Inner {
+    pub(crate) local: Arc<Local>,
+    pub(crate) links: Arc<Links>,
+    pub(crate) raft: watch::Sender<Option<Raft>>,
+    pub(crate) health: watch::Sender<Arc<Health>>,
+    pub(crate) leadership: watch::Sender<Leadership>,
+    pub(crate) backend: Arc<Mutex<Option<String>>>,
+    pub(crate) refresh: Arc<Notify>,
+    pub(crate) host: MachineHost,
+    pub(crate) threads: Mutex<Option<(LogThread, MachineThread)>>,
+}
+
+impl Drop for Inner {
+    fn drop(&mut self) {
+        self.local.stop.cancel();
+    }
+}
+
+impl RaftNode {
+    pub(crate) fn new(inner: Inner) -> Self {
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// The health of the last tick; reading it costs nothing.
+    pub fn health(&self) -> Arc<Health> {
+        self.inner.health.borrow().clone()
+    }
+
+    /// The health as it changes: at each tick, and at once when leadership changes.
+    pub fn watch_health(&self) -> watch::Receiver<Arc<Health>> {
+        self.inner.health.subscribe()
+    }
+
+    /// Who leads, now.
+    pub fn leadership(&self) -> Leadership {
+        self.inner.leadership.borrow().clone()
+    }
+
+    /// Who leads, as it changes.
+    pub fn watch_leadership(&self) -> watch::Receiver<Leadership> {
+        self.inner.leadership.subscribe()
+    }
+
+    /// Why the process must exit; `None` as long as it need not.
+    pub fn fatal(&self) -> watch::Receiver<Option<Arc<str>>> {
+        self.inner.local.fatal()
+    }
+
+    /// Reports that this node's backend cannot be written (`Some`), or can again (`None`).
+    ///
+    /// While it cannot, the node is not healthy, does not stand for election, and hands leadership
+    /// over if it leads. Call it at each check: a hand-over that failed is tried again by the next call.
+    pub fn report_backend(&self, problem: Option<String>) {
+        let sick = problem.is_some();
+        *lock(&self.inner.backend) = problem;
+        self.inner.refresh.notify_one();
+        if sick && self.leadership().is_me {
+            let node = self.clone();
+            let limit = self.inner.local.settings.timings.silence_limit();
+            self.inner.local.tasks.spawn(async move {
+                if let Err(error) = node.yield_to(None, limit).await {
+                    warn!(node = node.inner.local.name(), %error, "cannot hand over leadership");
+                }
+            });
+        }
+    }
+
+    /// Has `command` applied by the group; answers its log index and what applying it said.
+    ///
+    /// Only the leader can. After [`ProposeError::Unconfirmed`] it may still be applied later.
+    pub async fn propose(&self, command: Command, limit: Duration) -> Result<(u64, Reply), ProposeError> {
+        self.write(command, None, limit).await
+    }
+
+    /// Like [`propose`](Self::propose), and refused unless this node leads in exactly `term`.
+    ///
+    /// This fences a recovery: what it commits belongs to the term in which it was begun.
+    pub async fn propose_in_term(
+        &self,
+        term: u64,
+        command: Command,
+        limit: Duration,
+    ) -> Result<(u64, Reply), ProposeError> {
+        self.write(command, Some(term), limit).await
+    }
+
+    async fn write(
+        &self,
+        command: Command,
+        term: Option<u64>,
+        limit: Duration,
+    ) -> Result<(u64, Reply), ProposeError> {
+        let bytes = serde_json::to_vec(&command).map_or(usize::MAX, |text| text.len());
+        if bytes > MAX_COMMAND_BYTES {
+            return Err(ProposeError::TooLarge { bytes, limit: MAX_COMMAND_BYTES });
+        }
+        let raft = self.raft().ok_or(ProposeError::NotLeader { leader: None })?;
+        let (responder, answer) = ProgressResponder::complete_only();
+        let mut request = raft.write(command).responder(responder);
+        if let Some(term) = term {
+            request = request.with_leader(CommittedLeaderId::new(term));
+        }
+        let exchange = async {
+            request.await.map_err(|fatal| self.stopped(&fatal))?;
+            answer.await.map_err(|_| self.stopped(&"the raft core is gone"))
+        };
+        match timeout(limit, exchange).await {
+            Err(_) => Err(ProposeError::Unconfirmed { waited: limit }),
+            Ok(Err(error)) => Err(error),
+            Ok(Ok(Ok(done))) => Ok((done.log_id.index, done.data)),
+            Ok(Ok(Err(ClientWriteError::ForwardToLeader(to)))) => Err(self.not_leader(to)),
+            Ok(Ok(Err(ClientWriteError::LogEntryDiscarded(_)))) => {
+                Err(ProposeError::Unconfirmed { waited: limit })
+            }
+            Ok(Ok(Err(other))) => Err(ProposeError::Stopped { reason: other.to_string() }),
+        }
+    }
+
+    /// Proves that this node leads now, and that it has applied all that was committed before the call.
+    ///
+    /// Answers the term. Cheap while the lease holds; fails at once when no quorum acknowledges.
+    pub async fn confirm_leadership(&self, limit: Duration) -> Result<u64, ProposeError> {
+        let raft = self.raft().ok_or(ProposeError::NotLeader { leader: None })?;
+        let term = raft.metrics().borrow_watched().current_term;
+        match timeout(limit, raft.ensure_linearizable(ReadPolicy::LeaseRead)).await {
+            Err(_) => Err(ProposeError::Unconfirmed { waited: limit }),
+            // A term that changed meanwhile belongs to another leadership, also if it is ours again.
+            Ok(Ok(_)) if raft.metrics().borrow_watched().current_term == term => Ok(term),
+            Ok(Ok(_)) => Err(ProposeError::NotLeader { leader: self.leadership().leader }),
+            Ok(Err(RaftError::Fatal(fatal))) => Err(self.stopped(&fatal)),
+            Ok(Err(RaftError::APIError(LinearizableReadError::ForwardToLeader(to)))) => {
+                Err(self.not_leader(to))
+            }
+            Ok(Err(RaftError::APIError(LinearizableReadError::QuorumNotEnough(_)))) => {
+                Err(ProposeError::NotLeader { leader: None })
+            }
+        }
+    }
+
+    /// Asks all other voters the same question, in parallel; the answer of each within `limit`.
+    ///
+    /// Empty before the group is formed. Connections are held, so an answer takes one round trip.
+    pub async fn ask_peers(
+        &self,
+        question: Vec<u8>,
+        limit: Duration,
+    ) -> Vec<(Member, Result<Vec<u8>, AskError>)> {
+        let health = self.health();
+        let others =
+            health.peers.iter().filter(|peer| peer.voter && peer.member.node_id != health.me.node_id);
+        join_all(others.map(|peer| async {
+            let answer = self.ask_member(&peer.member, &question, limit).await;
+            (peer.member.clone(), answer)
+        }))
+        .await
+    }
+
+    /// Asks the member with the number `node_id`.
+    pub async fn ask(
+        &self,
+        node_id: NodeId,
+        question: Vec<u8>,
+        limit: Duration,
+    ) -> Result<Vec<u8>, AskError> {
+        let health = self.health();
+        let peer = health.peers.iter().find(|peer| peer.member.node_id == node_id);
+        let peer = peer.filter(|_| node_id != health.me.node_id).ok_or(AskError::UnknownPeer)?;
+        self.ask_member(&peer.member, &question, limit).await
+    }
+
+    async fn ask_member(&self, to: &Member, question: &[u8], limit: Duration) -> Result<Vec<u8>, AskError> {
+        let link = self.inner.links.to(to.node_id, &to.raft_addr, Lane::Ask);
+        link.call(Kind::Ask, question, Instant::now() + limit).await.map_err(|error| match error {
+            LinkError::Timeout => AskError::Timeout { waited: limit },
+            LinkError::Refused(reason) | LinkError::Failed(reason) => AskError::Refused { reason },
+            LinkError::Unreachable(reason) | LinkError::Broken(reason) => AskError::Unreachable { reason },
+        })
+    }
+
+    /// Hands leadership to the voter called `name` (`host[:port]`), or to the most up-to-date one.
+    ///
+    /// Returns when somebody else leads. Only the leader can.
+    pub async fn yield_to(&self, name: Option<&str>, limit: Duration) -> Result<Member, YieldError> {
+        let me = self.health().me.node_id;
+        let not_leader = || YieldError::NotLeader { leader: self.leadership().leader };
+        let raft = self.raft().ok_or_else(not_leader)?;
+        let metrics = raft.metrics().borrow_watched().clone();
+        if !metrics.state.is_leader() {
+            return Err(not_leader());
+        }
+        let target = match name {
+            Some(name) => self.voter_named(name, me)?,
+            None => best_follower(&metrics).ok_or(YieldError::NoFollower)?,
+        };
+        info!(node = self.inner.local.name(), term = metrics.current_term, target, "handing over leadership");
+        let mut leadership = self.watch_leadership();
+        raft.trigger()
+            .transfer_leader(target)
+            .await
+            .map_err(|fatal| YieldError::Stopped { reason: fatal.to_string() })?;
+        let other = |now: &Leadership| now.leader.as_ref().is_some_and(|leader| leader.node_id != me);
+        match timeout(limit, leadership.wait_for(other)).await {
+            Ok(Ok(now)) => Ok(now.leader.clone().unwrap_or_default()),
+            Ok(Err(_)) => Err(YieldError::Stopped { reason: "the node is gone".into() }),
+            Err(_) => Err(YieldError::Timeout { waited: limit }),
+        }
+    }
+
+    fn voter_named(&self, name: &str, me: NodeId) -> Result<NodeId, YieldError> {
+        let unknown = || YieldError::UnknownNode { name: name.to_owned() };
+        let wanted = PeerName::parse(name).ok_or_else(unknown)?;
+        let health = self.health();
+        let voter = health
+            .peers
+            .iter()
+            .find(|peer| peer.voter && peer.member.node_id != me && peer.member.raft_addr == wanted.as_str());
+        voter.map(|peer| peer.member.node_id).ok_or_else(unknown)
+    }
+
+    /// Builds a raft snapshot of what is applied now; answers the index that it reaches to.
+    pub async fn snapshot(&self, limit: Duration) -> Result<u64, ProposeError> {
+        let raft = self.raft().ok_or(ProposeError::NotLeader { leader: None })?;
+        let applied = self.inner.host.applied();
+        let mut metrics = raft.metrics();
+        let built = async {
+            loop {
+                let reached = metrics.borrow_watched().snapshot.map_or(0, |id| id.index);
+                if reached >= applied {
+                    return Ok(reached);
+                }
+                // Asked again and again: a request is dropped while an older one is carried out.
+                raft.trigger().snapshot().await.map_err(|fatal| self.stopped(&fatal))?;
+                if let Ok(Err(_)) = timeout(SNAPSHOT_RETRY, metrics.changed()).await {
+                    return Err(self.stopped(&"the raft core is gone"));
+                }
+            }
+        };
+        timeout(limit, built).await.map_err(|_| ProposeError::Unconfirmed { waited: limit })?
+    }
+
+    /// Turns [`Health::healthy`] off, so that clients go elsewhere; the first step of a shutdown.
+    pub fn drain(&self) {
+        self.inner.local.draining.store(true, Ordering::Relaxed);
+        self.inner.refresh.notify_one();
+    }
+
+    /// Stops in good order: drain, hand leadership over (within `limit`), stop raft, close the files.
+    pub async fn shutdown(&self, limit: Duration) {
+        self.drain();
+        let raft = self.raft();
+        if raft.as_ref().is_some_and(|raft| raft.metrics().borrow_watched().state.is_leader()) {
+            match self.yield_to(None, limit).await {
+                Ok(to) => {
+                    info!(node = self.inner.local.name(), peer = to.raft_addr, "handed over leadership")
+                }
+                // A group of one has nobody to hand over to.
+                Err(YieldError::NoFollower) => {}
+                Err(error) => warn!(node = self.inner.local.name(), %error, "stopping as leader"),
+            }
+        }
+        self.stop().await;
+    }
+
+    /// Stops without hand-over, as a crash would, but closes the files.
+    pub async fn stop(&self) {
+        let local = &self.inner.local;
+        if let Some(raft) = self.raft()
+            && timeout(CLOSE_LIMIT, raft.shutdown()).await.is_err()
+        {
+            warn!(node = local.name(), "the raft core did not stop in time");
+        }
+        local.stop.cancel();
+        local.tasks.close();
+        if timeout(CLOSE_LIMIT, local.tasks.wait()).await.is_err() {
+            warn!(node = local.name(), "raft tasks did not end in time");
+        }
+        self.inner.raft.send_replace(None);
+        local.log.close().await;
+        self.inner.host.close().await;
+        let threads = lock(&self.inner.threads).take();
+        let joined = tokio::task::spawn_blocking(move || {
+            if let Some((log, machine)) = threads {
+                log.join();
+                machine.join();
+            }
+        });
+        if timeout(CLOSE_LIMIT, joined).await.is_err() {
+            warn!(node = local.name(), "the raft files were not closed in time");
+        }
+    }
+
+    fn raft(&self) -> Option<Raft> {
+        self.inner.raft.borrow().clone()
+    }
+
+    fn not_leader(&self, to: ForwardToLeader<TypeConfig>) -> ProposeError {
+        let leader = to.leader_id.zip(to.leader_node);
+        ProposeError::NotLeader { leader: leader.map(|(id, info)| self.inner.local.member(id, &info)) }
+    }
+
+    fn stopped(&self, error: &dyn std::fmt::Display) -> ProposeError {
+        let fatal = self.inner.local.fatal().borrow().clone();
+        ProposeError::Stopped { reason: fatal.map_or_else(|| error.to_string(), |reason| reason.to_string()) }
+    }
+}
+
+/// The voter whose log is longest, of those that answered most recently.
+fn best_follower(metrics: &Metrics) -> Option<NodeId> {
+    let replication = metrics.replication.as_ref()?;
+    let heartbeats = metrics.heartbeat.as_ref();
+    let voters: Vec<NodeId> = metrics.membership_config.voter_ids().collect();
+    replication
+        .iter()
+        .filter(|(id, _)| **id != metrics.id && voters.contains(id))
+        .max_by_key(|(id, matched)| {
+            (**matched, heartbeats.and_then(|heartbeats| heartbeats.get(id).copied().flatten()))
+        })
+        .map(|(id, _)| *id)
+}

@@ -1,0 +1,230 @@
+//! Watches the raft core and says what it means: health, leadership, and lines in the log.
+
+use std::sync::atomic::Ordering;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use openraft::ServerState;
+use openraft::async_runtime::WatchReceiver;
+use tokio::sync::{Notify, watch};
+use tokio::time::MissedTickBehavior;
+use tracing::{info, warn};
+
+use crate::health::{Facts, Health, NodeState, PeerHealth, Role, assess};
+use crate::local::{Local, lock};
+use crate::member::{Member, NodeId};
+use crate::types::{Metrics, MetricsWatch, Raft};
+
+/// Who leads, and whether it is this node.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Leadership {
+    /// The raft term. A recovery is fenced by it: see [`crate::RaftNode::propose_in_term`].
+    pub term: u64,
+    /// The live leader; `None` while none is known.
+    pub leader: Option<Member>,
+    /// This node leads and holds a quorum's acknowledgement younger than the lease.
+    pub is_me: bool,
+}
+
+/// Publishes [`Health`] and [`Leadership`].
+pub(crate) struct Observer {
+    pub(crate) local: Arc<Local>,
+    pub(crate) raft: watch::Receiver<Option<Raft>>,
+    pub(crate) waiting: watch::Receiver<Vec<String>>,
+    pub(crate) backend: Arc<Mutex<Option<String>>>,
+    /// Rung when something changed that the raft core does not know.
+    pub(crate) refresh: Arc<Notify>,
+    pub(crate) health: watch::Sender<Arc<Health>>,
+    pub(crate) leadership: watch::Sender<Leadership>,
+    pub(crate) told: Told,
+}
+
+/// What was logged last.
+#[derive(Default)]
+pub(crate) struct Told {
+    role: Role,
+    term: u64,
+    leader: Option<NodeId>,
+    live: bool,
+}
+
+impl Observer {
+    /// Runs until the node stops.
+    pub(crate) async fn run(mut self) {
+        let mut tick = tokio::time::interval(self.local.settings.timings.health_tick);
+        tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut raft_slot = self.raft.clone();
+        let mut metrics = None;
+        loop {
+            self.publish();
+            let changed = async {
+                match metrics.as_mut() {
+                    Some(metrics) => metrics_changed(metrics).await,
+                    None => drop(raft_slot.changed().await),
+                }
+            };
+            tokio::select! {
+                biased;
+                () = self.local.stop.cancelled() => break,
+                () = self.refresh.notified() => {}
+                () = changed => {}
+                _ = tick.tick() => {}
+            }
+            if metrics.is_none() {
+                metrics = self.raft.borrow().as_ref().map(Raft::metrics);
+            }
+        }
+        self.publish();
+    }
+
+    fn publish(&mut self) {
+        let metrics = self.raft.borrow().as_ref().map(|raft| raft.metrics().borrow_watched().clone());
+        if let Some(Err(fatal)) = metrics.as_ref().map(|metrics| &metrics.running_state)
+            && !self.local.stop.is_cancelled()
+        {
+            self.local.fail(fatal.to_string());
+        }
+        let facts = self.facts(metrics.as_ref());
+        if let Some(raft) = self.raft.borrow().as_ref() {
+            // Whoever should not lead does not stand either; it still votes.
+            raft.runtime_config().elect(facts.backend.is_none() && !facts.draining);
+        }
+        let (state, live, reason) = assess(&facts);
+        self.tell(&facts, metrics.as_ref(), live);
+        let leads = facts.role == Role::Leader;
+        let term = metrics.as_ref().map_or(0, |metrics| metrics.current_term);
+        self.local.leading_term.store(if leads { term } else { 0 }, Ordering::Relaxed);
+        let health = self.describe(&facts, metrics.as_ref(), state, live, reason);
+        let lease = self.local.settings.timings.election_max;
+        let is_me = leads && (facts.only_voter || facts.ack_age.is_some_and(|age| age < lease));
+        let leadership = Leadership { term, leader: health.leader.clone(), is_me };
+        self.health.send_replace(Arc::new(health));
+        self.leadership.send_if_modified(|current| {
+            let changed = *current != leadership;
+            *current = leadership;
+            changed
+        });
+    }
+
+    fn facts(&self, metrics: Option<&Metrics>) -> Facts {
+        let mut facts = Facts {
+            silence_limit: self.local.settings.timings.silence_limit(),
+            draining: self.local.draining.load(Ordering::Relaxed),
+            waiting: !self.waiting.borrow().is_empty(),
+            fatal: self.local.fatal().borrow().as_deref().map(str::to_owned),
+            backend: lock(&self.backend).clone(),
+            ..Facts::default()
+        };
+        if self.local.stop.is_cancelled() {
+            facts.role = Role::Stopped;
+            return facts;
+        }
+        let Some(metrics) = metrics else { return facts };
+        let voters: Vec<NodeId> = metrics.membership_config.voter_ids().collect();
+        facts.role = match metrics.state {
+            _ if metrics.running_state.is_err() => Role::Stopped,
+            ServerState::Learner if voters.is_empty() => Role::Unformed,
+            ServerState::Learner => Role::Learner,
+            ServerState::Follower => Role::Follower,
+            ServerState::Candidate => Role::Candidate,
+            ServerState::Leader => Role::Leader,
+            ServerState::Shutdown => Role::Stopped,
+        };
+        facts.voter = voters.contains(&metrics.id);
+        facts.only_voter = voters == [metrics.id];
+        facts.leader = metrics.current_leader;
+        let contact = self.local.contact().filter(|contact| Some(contact.leader) == metrics.current_leader);
+        facts.contact_age = contact.map(|contact| contact.at.elapsed());
+        facts.ack_age = metrics.last_quorum_acked.map(|at| openraft::Instant::elapsed(&*at));
+        facts
+    }
+
+    fn describe(
+        &self,
+        facts: &Facts,
+        metrics: Option<&Metrics>,
+        state: NodeState,
+        live: bool,
+        reason: Option<String>,
+    ) -> Health {
+        let identity = self.local.identity();
+        let me = identity.as_ref().map_or(0, |identity| identity.node_id);
+        let peers = metrics.map(|metrics| self.peers(metrics)).unwrap_or_default();
+        let leader = facts.leader.filter(|_| live);
+        let leader = leader.and_then(|id| peers.iter().find(|peer| peer.member.node_id == id));
+        let ms = |age: Option<Duration>| age.map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
+        let leads = facts.role == Role::Leader;
+        Health {
+            state,
+            healthy: reason.is_none(),
+            reason,
+            is_part_of_quorum: live,
+            leader: leader.map(|peer| peer.member.clone()),
+            me: Member::new(me, &self.local.settings.info),
+            cluster_id: identity.map(|identity| identity.cluster_id),
+            term: metrics.map_or(0, |metrics| metrics.current_term),
+            last_log_index: metrics.and_then(|metrics| metrics.last_log_index),
+            applied_index: metrics.and_then(|metrics| metrics.last_applied.map(|id| id.index)),
+            snapshot_index: metrics.and_then(|metrics| metrics.snapshot.map(|id| id.index)),
+            purged_index: metrics.and_then(|metrics| metrics.purged.map(|id| id.index)),
+            leader_contact_ms: ms(facts.contact_age.filter(|_| !leads)),
+            quorum_ack_ms: ms(facts.ack_age.filter(|_| leads && !facts.only_voter)),
+            peers,
+            waiting_for: self.waiting.borrow().clone(),
+            draining: facts.draining,
+            storage_error: facts.fatal.clone(),
+            backend_error: facts.backend.clone(),
+        }
+    }
+
+    fn peers(&self, metrics: &Metrics) -> Vec<PeerHealth> {
+        let voters: Vec<NodeId> = metrics.membership_config.voter_ids().collect();
+        let nodes = metrics.membership_config.membership().nodes();
+        nodes
+            .map(|(id, info)| {
+                let member = match *id == metrics.id {
+                    true => Member::new(*id, &self.local.settings.info),
+                    false => self.local.member(*id, info),
+                };
+                let problem = self.local.problem_with(&member.raft_addr);
+                PeerHealth { member, voter: voters.contains(id), problem }
+            })
+            .collect()
+    }
+
+    /// Tells the story of elections, one line per change.
+    fn tell(&mut self, facts: &Facts, metrics: Option<&Metrics>, live: bool) {
+        let (Some(metrics), false) = (metrics, facts.role == Role::Stopped) else { return };
+        let (node, term) = (self.local.name(), metrics.current_term);
+        let old =
+            std::mem::replace(&mut self.told, Told { role: facts.role, term, leader: facts.leader, live });
+        if facts.role == Role::Candidate && (old.role != Role::Candidate || old.term != term) {
+            info!(node, term, "became candidate");
+        }
+        if old.role == Role::Leader && facts.role != Role::Leader {
+            info!(node, term, "stepped down");
+        }
+        if facts.role == Role::Leader && (old.role != Role::Leader || old.term != term) {
+            info!(node, term, "became leader");
+        } else if let Some(leader) = facts.leader.filter(|_| live)
+            && (old.leader != Some(leader) || old.term != term)
+            && facts.role != Role::Leader
+        {
+            let info = metrics.membership_config.membership().get_node(&leader);
+            info!(node, term, peer = info.map(|info| info.raft_addr.as_str()), "leader elected");
+        }
+        if old.live && !live {
+            let reason = assess(facts).2.unwrap_or_default();
+            warn!(node, term, error = reason, "lost the leader");
+        } else if !old.live && live && old.leader == facts.leader && old.term == term {
+            info!(node, term, "the leader is back");
+        }
+    }
+}
+
+async fn metrics_changed(metrics: &mut MetricsWatch) {
+    // An error means that the raft core has ended; the next tick sees why.
+    if metrics.changed().await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}

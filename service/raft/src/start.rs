@@ -1,0 +1,207 @@
+//! Puts a node together: checks, files, port, then the tasks.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use openraft::{Config, SnapshotPolicy};
+use tokio::sync::{Notify, watch};
+
+use crate::error::StartError;
+use crate::fatal::Fatal;
+use crate::formation::Formation;
+use crate::health::{Facts, Health, assess};
+use crate::identity::Identity;
+use crate::local::Local;
+use crate::log::OpenLog;
+use crate::member::Member;
+use crate::node::{Inner, RaftNode};
+use crate::observer::{Leadership, Observer, Told};
+use crate::port::{Answerer, Machine};
+use crate::settings::{Checked, RaftSettings, Timings};
+use crate::state::{MachineThread, StateMachine};
+use crate::transport::{Acceptor, Dialer, Links, MAX_ENTRIES, Server, TcpAcceptor, TcpDialer};
+
+/// The raft library waits so long for a raft snapshot to arrive; our own limits are shorter.
+const SNAPSHOT_LIMIT: Duration = Duration::from_secs(600);
+/// First pauses between attempts to reach a peer that is away, and the longest one.
+const BACKOFF: &str = "50ms 100ms 200ms ..500ms";
+
+/// The network of a node: TCP in production, simulated in a simulator.
+pub struct Wire {
+    /// Connects to peers.
+    pub dialer: Arc<dyn Dialer>,
+    /// Accepts them.
+    pub acceptor: Box<dyn Acceptor>,
+}
+
+impl RaftNode {
+    /// Starts a node on TCP and returns at once; the group forms in the background.
+    ///
+    /// Errors are what a person must mend: see [`StartError`]. Peers that are away are not an error;
+    /// [`Health::waiting_for`] names them.
+    pub async fn start(
+        settings: RaftSettings,
+        machine: Box<dyn Machine>,
+        answerer: Arc<dyn Answerer>,
+    ) -> Result<Self, StartError> {
+        let checked = settings.check()?;
+        let files = open(checked.clone(), machine).await?;
+        let acceptor = Box::new(TcpAcceptor::bind(&checked.bind).await?);
+        Self::assemble(checked, files, answerer, Wire { dialer: Arc::new(TcpDialer), acceptor })
+    }
+
+    /// Starts a node on a network of the caller's.
+    pub async fn start_on(
+        settings: RaftSettings,
+        machine: Box<dyn Machine>,
+        answerer: Arc<dyn Answerer>,
+        wire: Wire,
+    ) -> Result<Self, StartError> {
+        let checked = settings.check()?;
+        let files = open(checked.clone(), machine).await?;
+        Self::assemble(checked, files, answerer, wire)
+    }
+
+    fn assemble(
+        settings: Checked,
+        files: Files,
+        answerer: Arc<dyn Answerer>,
+        wire: Wire,
+    ) -> Result<Self, StartError> {
+        let Files { identity, log, state, fatal } = files;
+        let config = Arc::new(raft_config(&settings.timings)?);
+        let (log, log_thread) = log.serve(fatal.clone())?;
+        let (state, machine_thread) = state;
+        let host = state.host();
+        let local = Arc::new(Local::new(settings, log, identity, fatal));
+        let links = Arc::new(Links::new(local.clone(), wire.dialer));
+        let raft = watch::Sender::new(None);
+        let waiting = watch::Sender::new(Vec::new());
+        let called = Arc::new(Notify::new());
+        let refresh = Arc::new(Notify::new());
+        let backend = Arc::new(Mutex::new(None));
+        let health = watch::Sender::new(Arc::new(unformed(&local)));
+        let leadership = watch::Sender::new(Leadership::default());
+
+        let server = Arc::new(Server {
+            local: local.clone(),
+            raft: raft.subscribe(),
+            called: called.clone(),
+            answerer,
+            snapshots: state.snapshots(),
+        });
+        let observer = Observer {
+            local: local.clone(),
+            raft: raft.subscribe(),
+            waiting: waiting.subscribe(),
+            backend: backend.clone(),
+            refresh: refresh.clone(),
+            health: health.clone(),
+            leadership: leadership.clone(),
+            told: Told::default(),
+        };
+        let formation = Formation {
+            local: local.clone(),
+            links: links.clone(),
+            config,
+            state: Some(state),
+            called,
+            raft: raft.clone(),
+            waiting,
+        };
+        local.tasks.spawn(server.run(wire.acceptor));
+        local.tasks.spawn(observer.run());
+        local.tasks.spawn(formation.run());
+        Ok(Self::new(Inner {
+            local,
+            links,
+            raft,
+            health,
+            leadership,
+            backend,
+            refresh,
+            host,
+            threads: Mutex::new(Some((log_thread, machine_thread))),
+        }))
+    }
+}
+
+/// What lies on the disk, opened and checked.
+struct Files {
+    identity: Option<Identity>,
+    log: OpenLog,
+    state: (StateMachine, MachineThread),
+    fatal: Fatal,
+}
+
+/// Opens the files beside the event loop: a check of the log reads all of it.
+async fn open(settings: Checked, machine: Box<dyn Machine>) -> Result<Files, StartError> {
+    let (dir, name) = (settings.data_dir.clone(), settings.name.to_string());
+    let opened = tokio::task::spawn_blocking(move || open_files(&dir, machine, Fatal::of(&name))).await;
+    opened.map_err(|error| StartError::DataDir {
+        dir: settings.data_dir,
+        source: std::io::Error::other(error),
+    })?
+}
+
+fn open_files(dir: &Path, machine: Box<dyn Machine>, fatal: Fatal) -> Result<Files, StartError> {
+    std::fs::create_dir_all(dir).map_err(|source| StartError::DataDir { dir: dir.to_owned(), source })?;
+    let log = OpenLog::open(dir)?;
+    let identity = Identity::load(dir)?;
+    log.check_owner(identity.as_ref())?;
+    let state = StateMachine::open(dir, machine, fatal.clone())?;
+    Ok(Files { identity, log, state, fatal })
+}
+
+fn raft_config(timings: &Timings) -> Result<Config, StartError> {
+    let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
+    let config = Config {
+        cluster_name: "orchestrator".into(),
+        heartbeat_interval: ms(timings.heartbeat),
+        election_timeout_min: ms(timings.election_min),
+        election_timeout_max: ms(timings.election_max),
+        install_snapshot_timeout: ms(SNAPSHOT_LIMIT),
+        max_payload_entries: MAX_ENTRIES as u64,
+        max_append_entries: Some(MAX_ENTRIES as u64),
+        snapshot_policy: SnapshotPolicy::LogsSinceLast(timings.snapshot_every),
+        max_in_snapshot_log_to_keep: timings.keep_logs,
+        // A peer that was away for less than this catches up by log.
+        replication_lag_threshold: timings.snapshot_every.max(timings.keep_logs),
+        backoff: BACKOFF.into(),
+        enable_pre_vote: Some(true),
+        // A restarted leader must be elected anew: its state may be behind what it committed.
+        enable_leader_restore: Some(false),
+        allow_log_reversion: Some(false),
+        ..Config::default()
+    };
+    config.validate().map_err(|error| StartError::Timings { what: error.to_string() })
+}
+
+/// The health before the first tick.
+fn unformed(local: &Local) -> Health {
+    let (state, is_part_of_quorum, reason) = assess(&Facts::default());
+    let identity = local.identity();
+    let me = identity.as_ref().map_or(0, |identity| identity.node_id);
+    Health {
+        state,
+        healthy: false,
+        reason,
+        is_part_of_quorum,
+        leader: None,
+        me: Member::new(me, &local.settings.info),
+        cluster_id: identity.map(|identity| identity.cluster_id),
+        term: 0,
+        last_log_index: None,
+        applied_index: None,
+        snapshot_index: None,
+        purged_index: None,
+        leader_contact_ms: None,
+        quorum_ack_ms: None,
+        peers: Vec::new(),
+        waiting_for: Vec::new(),
+        draining: false,
+        storage_error: None,
+        backend_error: None,
+    }
+}

@@ -1,0 +1,202 @@
+//! Puts the caller's [`Machine`] under the raft library: batches, marks and raft snapshots.
+//!
+//! Invariant: a mark is stored in the same transaction as the state that it describes. The machine's
+//! store need not be synced at each commit: the log is purged only behind a durable raft snapshot,
+//! and a machine that fell behind that one gets it installed again at the start.
+
+mod files;
+mod host;
+#[cfg(test)]
+pub(crate) mod memory;
+
+use std::io;
+use std::path::Path;
+
+use futures::{FutureExt, Stream, StreamExt};
+use openraft::storage::{EntryResponder, RaftStateMachine, Snapshot};
+use openraft::{EntryPayload, OptionalSend, RaftSnapshotBuilder};
+
+use self::files::Mark;
+pub(crate) use self::files::{Hash, SNAPSHOT_FORMAT, SnapshotDir, SnapshotFile, create, write_chunk};
+pub(crate) use self::host::{MachineHost, MachineThread};
+use crate::command::Reply;
+use crate::error::StartError;
+use crate::fatal::Fatal;
+use crate::port::{Machine, MachineError};
+use crate::types::{LogId, SnapshotMeta, StoredMembership, TypeConfig};
+
+/// The most entries of one transaction of the machine, so that the first answer is not kept waiting.
+const BATCH: usize = 256;
+
+type RaftSnapshot = openraft::alias::SnapshotOf<TypeConfig, SnapshotFile>;
+
+/// The raft library's view of the machine.
+pub(crate) struct StateMachine {
+    host: MachineHost,
+    dir: SnapshotDir,
+    mark: Mark,
+}
+
+impl StateMachine {
+    /// Reads the machine's mark, repairs it from the current raft snapshot, and starts its thread.
+    pub(crate) fn open(
+        data_dir: &Path,
+        mut machine: Box<dyn Machine>,
+        fatal: Fatal,
+    ) -> Result<(Self, MachineThread), StartError> {
+        let failed = |source| StartError::DataDir { dir: data_dir.to_owned(), source };
+        let dir = SnapshotDir::open(data_dir).map_err(failed)?;
+        let mark = recover(machine.as_mut(), &dir).map_err(failed)?;
+        let (host, thread) = MachineHost::start(machine, mark.index(), fatal).map_err(failed)?;
+        Ok((Self { host, dir, mark }, thread))
+    }
+
+    /// Where incoming raft snapshots are put together.
+    pub(crate) fn snapshots(&self) -> SnapshotDir {
+        self.dir.clone()
+    }
+
+    /// The machine's thread, to close it at the end.
+    pub(crate) fn host(&self) -> MachineHost {
+        self.host.clone()
+    }
+
+    async fn apply_batch(&mut self, batch: Vec<EntryResponder<TypeConfig>>) -> io::Result<()> {
+        let mut commands = Vec::new();
+        let mut answers = Vec::new();
+        for (entry, responder) in batch {
+            self.mark.applied = Some(entry.log_id);
+            let command = match entry.payload {
+                EntryPayload::Blank => None,
+                EntryPayload::Normal(command) => Some((entry.log_id.index, command)),
+                EntryPayload::Membership(membership) => {
+                    self.mark.membership = StoredMembership::new(Some(entry.log_id), membership);
+                    None
+                }
+            };
+            answers.push((responder, command.is_some()));
+            commands.extend(command);
+        }
+        let mark = self.mark.encode()?;
+        let replies = self
+            .host
+            .run(move |machine| {
+                let borrowed: Vec<_> = commands.iter().map(|(index, command)| (*index, command)).collect();
+                let replies = machine.apply(&mark, &borrowed).map_err(failed)?;
+                assert_eq!(replies.len(), borrowed.len(), "the machine answers each command once");
+                Ok(replies)
+            })
+            .await?;
+        self.host.set_applied(self.mark.index());
+        let mut replies = replies.into_iter();
+        for (responder, is_command) in answers {
+            let reply = if is_command { replies.next().unwrap_or_default() } else { Reply::default() };
+            if let Some(responder) = responder {
+                responder.send(reply);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn recover(machine: &mut dyn Machine, dir: &SnapshotDir) -> io::Result<Mark> {
+    let mark = match machine.applied().map_err(failed)? {
+        Some(bytes) => Mark::decode(&bytes)?,
+        None => Mark::default(),
+    };
+    match dir.current()? {
+        Some((newer, file)) if newer.applied > mark.applied => {
+            let found = SnapshotFile::measure(file.path.clone())?;
+            if found.sha256 != file.sha256 {
+                return Err(io::Error::other(format!("{} is damaged", file.path.display())));
+            }
+            machine.install_snapshot(&file.path, &newer.encode()?).map_err(failed)?;
+            Ok(newer)
+        }
+        _ => Ok(mark),
+    }
+}
+
+/// The chain of the machine's error in one line, since the raft library keeps only text.
+fn failed(error: MachineError) -> io::Error {
+    let mut text = error.to_string();
+    let mut source = std::error::Error::source(&error);
+    while let Some(cause) = source {
+        text = format!("{text}: {cause}");
+        source = cause.source();
+    }
+    io::Error::other(text)
+}
+
+impl RaftStateMachine<TypeConfig> for StateMachine {
+    type SnapshotData = SnapshotFile;
+    type SnapshotBuilder = SnapshotBuilder;
+
+    async fn applied_state(&mut self) -> io::Result<(Option<LogId>, StoredMembership)> {
+        Ok((self.mark.applied, self.mark.membership.clone()))
+    }
+
+    async fn apply<S>(&mut self, mut entries: S) -> io::Result<()>
+    where
+        S: Stream<Item = io::Result<EntryResponder<TypeConfig>>> + Unpin + OptionalSend,
+    {
+        while let Some(first) = entries.next().await {
+            let mut batch = vec![first?];
+            // Take what is ready, so that one transaction serves all of it.
+            while batch.len() < BATCH
+                && let Some(Some(next)) = entries.next().now_or_never()
+            {
+                batch.push(next?);
+            }
+            self.apply_batch(batch).await?;
+        }
+        Ok(())
+    }
+
+    async fn get_snapshot_builder(&mut self) -> SnapshotBuilder {
+        SnapshotBuilder { host: self.host.clone(), dir: self.dir.clone() }
+    }
+
+    async fn install_snapshot(&mut self, meta: &SnapshotMeta, file: SnapshotFile) -> io::Result<()> {
+        let (dir, mark) = (self.dir.clone(), Mark::of(meta));
+        self.mark = mark.clone();
+        self.host
+            .run(move |machine| {
+                // Adopted first: if this node dies in between, the start installs it.
+                let file = dir.adopt(&mark, &file)?;
+                machine.install_snapshot(&file.path, &mark.encode()?).map_err(failed)
+            })
+            .await?;
+        self.host.set_applied(self.mark.index());
+        Ok(())
+    }
+
+    async fn get_current_snapshot(&mut self) -> io::Result<Option<RaftSnapshot>> {
+        let current = self.dir.current()?;
+        Ok(current.map(|(mark, snapshot)| Snapshot { meta: mark.meta(), snapshot }))
+    }
+}
+
+/// Builds a raft snapshot on the machine's thread, between two batches.
+pub(crate) struct SnapshotBuilder {
+    host: MachineHost,
+    dir: SnapshotDir,
+}
+
+impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
+    type SnapshotData = SnapshotFile;
+
+    async fn build_snapshot(&mut self) -> io::Result<RaftSnapshot> {
+        let dir = self.dir.clone();
+        self.host
+            .run(move |machine| {
+                let mark = machine.applied().map_err(failed)?;
+                let mark = mark.map(|bytes| Mark::decode(&bytes)).transpose()?.unwrap_or_default();
+                let path = dir.temporary();
+                machine.write_snapshot(&path).map_err(failed)?;
+                let file = dir.adopt(&mark, &SnapshotFile::measure(path)?)?;
+                Ok(Snapshot { meta: mark.meta(), snapshot: file })
+            })
+            .await
+    }
+}

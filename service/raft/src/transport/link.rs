@@ -1,0 +1,299 @@
+//! Connections to one peer for one purpose: held, reused, made anew when they break.
+//!
+//! A connection carries one exchange at a time. It is taken out of the pool for an exchange and put
+//! back only when that succeeded, so an exchange that was given up never confuses the next one.
+
+use std::collections::HashMap;
+use std::io;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use tokio::io::AsyncWriteExt;
+use tokio::sync::watch;
+use tokio::time::{Instant, timeout_at};
+
+use super::dial::{ByteStream, Dialer};
+use super::wire::{self, Frame, Header, Hello, Kind, MAX_FRAME, MAX_HELLO, NodeReport, PROTOCOL, Purpose};
+use crate::local::{Local, lock};
+use crate::member::NodeId;
+
+/// Idle connections kept per peer and lane; more are only made by parallel questions.
+const MAX_IDLE: usize = 4;
+/// Connection and handshake together. Longer than one heartbeat: a slow resolver must not keep a
+/// peer away for ever, so the attempt goes on when the caller has given up.
+const DIAL_LIMIT: Duration = Duration::from_secs(5);
+
+/// Separate connections, so that a heartbeat never waits behind entries or a raft snapshot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(crate) enum Lane {
+    Election,
+    Heartbeat,
+    Entries,
+    Snapshot,
+    Ask,
+}
+
+/// Why an exchange failed.
+#[derive(Debug, Clone, thiserror::Error)]
+pub(crate) enum LinkError {
+    #[error("unreachable: {0}")]
+    Unreachable(String),
+    #[error("refused: {0}")]
+    Refused(String),
+    #[error("the connection broke: {0}")]
+    Broken(String),
+    #[error("no answer in time")]
+    Timeout,
+    /// The peer tried and failed.
+    #[error("{0}")]
+    Failed(String),
+}
+
+/// All connections of this node.
+pub(crate) struct Links {
+    local: Arc<Local>,
+    dialer: Arc<dyn Dialer>,
+    links: Mutex<HashMap<(NodeId, String, Lane), Arc<Link>>>,
+}
+
+impl Links {
+    pub(crate) fn new(local: Arc<Local>, dialer: Arc<dyn Dialer>) -> Self {
+        Self { local, dialer, links: Mutex::default() }
+    }
+
+    pub(crate) fn local(&self) -> &Arc<Local> {
+        &self.local
+    }
+
+    /// The link to `node_id` under `name`.
+    pub(crate) fn to(&self, node_id: NodeId, name: &str, lane: Lane) -> Arc<Link> {
+        let mut links = lock(&self.links);
+        let link = links.entry((node_id, name.to_owned(), lane)).or_insert_with(|| {
+            Arc::new(Link {
+                local: self.local.clone(),
+                dialer: self.dialer.clone(),
+                node_id,
+                name: name.to_owned(),
+                state: Mutex::default(),
+                dialled: watch::Sender::new(None),
+            })
+        });
+        link.clone()
+    }
+
+    /// Asks whoever answers under `name` what it is; a connection of its own.
+    pub(crate) async fn probe(&self, name: &str, limit: Duration) -> Result<Probed, LinkError> {
+        let connect = Connection::open(&self.local, self.dialer.as_ref(), name, 0, Purpose::Probe);
+        let (connection, report) =
+            tokio::time::timeout(limit, connect).await.map_err(|_| LinkError::Timeout)??;
+        Ok(Probed { connection, report })
+    }
+}
+
+/// A node that was asked what it is, and the connection on which to go on.
+pub(crate) struct Probed {
+    connection: Connection,
+    pub(crate) report: NodeReport,
+}
+
+impl Probed {
+    /// One more exchange with it.
+    pub(crate) async fn call(
+        &mut self,
+        kind: Kind,
+        body: &[u8],
+        limit: Duration,
+    ) -> Result<Frame, LinkError> {
+        let exchange = self.connection.exchange(kind, body);
+        tokio::time::timeout(limit, exchange).await.map_err(|_| LinkError::Timeout)?
+    }
+}
+
+/// Held connections to one peer.
+pub(crate) struct Link {
+    local: Arc<Local>,
+    dialer: Arc<dyn Dialer>,
+    node_id: NodeId,
+    name: String,
+    state: Mutex<LinkState>,
+    /// The outcome of the last attempt to connect; changes at each.
+    dialled: watch::Sender<Option<LinkError>>,
+}
+
+#[derive(Default)]
+struct LinkState {
+    idle: Vec<Connection>,
+    dialling: bool,
+}
+
+impl Link {
+    /// Sends `body` and waits for the answer until `deadline`.
+    ///
+    /// A held connection that turns out to be broken is replaced once, so the peer may see the same
+    /// message twice.
+    pub(crate) async fn call(
+        self: &Arc<Self>,
+        kind: Kind,
+        body: &[u8],
+        deadline: Instant,
+    ) -> Result<Vec<u8>, LinkError> {
+        let mut result = self.try_call(kind, body, deadline).await;
+        if matches!(result, Err(LinkError::Broken(_))) {
+            lock(&self.state).idle.clear();
+            result = self.try_call(kind, body, deadline).await;
+        }
+        match &result {
+            Ok(_) | Err(LinkError::Failed(_)) => self.local.reached(&self.name),
+            Err(LinkError::Timeout) => self.local.late(&self.name),
+            Err(LinkError::Broken(_)) => {}
+            Err(error) => self.local.not_reached(&self.name, &error.to_string()),
+        }
+        result
+    }
+
+    async fn try_call(
+        self: &Arc<Self>,
+        kind: Kind,
+        body: &[u8],
+        deadline: Instant,
+    ) -> Result<Vec<u8>, LinkError> {
+        let mut connection = self.connection(deadline).await?;
+        let answer =
+            timeout_at(deadline, connection.exchange(kind, body)).await.map_err(|_| LinkError::Timeout)??;
+        self.put_back(connection);
+        match answer.header.kind {
+            Kind::Failed => Err(LinkError::Failed(text(&answer.body))),
+            _ => Ok(answer.body),
+        }
+    }
+
+    async fn connection(self: &Arc<Self>, deadline: Instant) -> Result<Connection, LinkError> {
+        let mut dialled = self.dialled.subscribe();
+        loop {
+            if let Some(connection) = lock(&self.state).idle.pop() {
+                return Ok(connection);
+            }
+            self.dial();
+            timeout_at(deadline, dialled.changed())
+                .await
+                .map_err(|_| LinkError::Timeout)?
+                .map_err(|_| LinkError::Timeout)?;
+            if let Some(error) = dialled.borrow_and_update().clone() {
+                return Err(error);
+            }
+        }
+    }
+
+    /// Starts an attempt to connect unless one is under way.
+    fn dial(self: &Arc<Self>) {
+        if std::mem::replace(&mut lock(&self.state).dialling, true) {
+            return;
+        }
+        let link = self.clone();
+        self.local.tasks.spawn(async move {
+            let connect = Connection::open(
+                &link.local,
+                link.dialer.as_ref(),
+                &link.name,
+                link.node_id,
+                Purpose::Member,
+            );
+            let outcome = tokio::select! {
+                biased;
+                () = link.local.stop.cancelled() => Err(LinkError::Unreachable("stopping".into())),
+                outcome = tokio::time::timeout(DIAL_LIMIT, connect) => {
+                    outcome.unwrap_or_else(|_| Err(LinkError::Unreachable("connecting took too long".into())))
+                }
+            };
+            let error = match outcome {
+                Ok((connection, _)) => {
+                    link.put_back(connection);
+                    None
+                }
+                Err(error) => Some(error),
+            };
+            lock(&link.state).dialling = false;
+            link.dialled.send_replace(error);
+        });
+    }
+
+    fn put_back(&self, connection: Connection) {
+        let mut state = lock(&self.state);
+        if state.idle.len() < MAX_IDLE {
+            state.idle.push(connection);
+        }
+    }
+}
+
+/// A connection past its handshake.
+struct Connection {
+    stream: Box<dyn ByteStream>,
+    header: Header,
+}
+
+impl Connection {
+    async fn open(
+        local: &Local,
+        dialer: &dyn Dialer,
+        name: &str,
+        to: NodeId,
+        purpose: Purpose,
+    ) -> Result<(Self, NodeReport), LinkError> {
+        let unreachable = |error: io::Error| LinkError::Unreachable(error.to_string());
+        let mut stream = dialer.dial(name.to_owned()).await.map_err(unreachable)?;
+        stream.write_all(&wire::preamble()).await.map_err(unreachable)?;
+        let report = local.report();
+        let header = Header {
+            version: PROTOCOL,
+            cluster: report.cluster.clone().unwrap_or_default(),
+            from: report.node_id.unwrap_or(0),
+            to,
+            kind: Kind::Hello,
+        };
+        let mut connection = Self { stream, header };
+        let hello = wire::encode(&Hello { purpose, report }).map_err(unreachable)?;
+        let answer = connection.exchange_limited(Kind::Hello, &hello, MAX_HELLO).await?;
+        let report: NodeReport = match answer.header.kind {
+            Kind::Welcome => wire::decode(&answer.body)
+                .map_err(|error| LinkError::Refused(format!("its handshake cannot be read: {error}")))?,
+            other => return Err(LinkError::Refused(format!("it answers a handshake with {other:?}"))),
+        };
+        if purpose == Purpose::Member {
+            check_welcome(&connection.header, &report).map_err(LinkError::Refused)?;
+            local.meet(&report).map_err(LinkError::Refused)?;
+        }
+        Ok((connection, report))
+    }
+
+    async fn exchange(&mut self, kind: Kind, body: &[u8]) -> Result<Frame, LinkError> {
+        self.exchange_limited(kind, body, MAX_FRAME).await
+    }
+
+    async fn exchange_limited(&mut self, kind: Kind, body: &[u8], limit: usize) -> Result<Frame, LinkError> {
+        let broken = |error: io::Error| LinkError::Broken(error.to_string());
+        self.header.kind = kind;
+        wire::write_frame(&mut self.stream, &self.header, body).await.map_err(broken)?;
+        // The caller holds the deadline; this one only bounds a caller without.
+        let frame = wire::read_frame(&mut self.stream, limit, super::IDLE_LIMIT).await.map_err(broken)?;
+        match frame.header.kind {
+            Kind::Refused => Err(LinkError::Refused(text(&frame.body))),
+            _ => Ok(frame),
+        }
+    }
+}
+
+/// Is the node that answered the one that was meant?
+fn check_welcome(sent: &Header, report: &NodeReport) -> Result<(), String> {
+    if report.cluster.as_deref() != Some(sent.cluster.as_str()) {
+        return Err(format!("{} belongs to another group", report.name));
+    }
+    if report.node_id != Some(sent.to) {
+        let found = report.node_id.unwrap_or(0);
+        return Err(format!("{} is node {found}, not node {}", report.name, sent.to));
+    }
+    Ok(())
+}
+
+fn text(body: &[u8]) -> String {
+    String::from_utf8_lossy(body).into_owned()
+}

@@ -1,0 +1,20 @@
+//! How nodes talk: framed messages on held TCP connections to peers known by name.
+
+mod dial;
+mod incoming;
+mod link;
+mod network;
+mod server;
+mod wire;
+
+use std::time::Duration;
+
+pub(crate) use self::dial::TcpAcceptor;
+pub use self::dial::{Acceptor, ByteStream, Dialer, TcpDialer};
+pub(crate) use self::link::{Lane, LinkError, Links, Probed};
+pub(crate) use self::network::NetworkFactory;
+pub(crate) use self::server::Server;
+pub(crate) use self::wire::{Assign, Kind, MAX_ENTRIES, NodeReport, encode};
+
+/// A connection that carried nothing for so long is closed; the other side makes a new one at need.
+const IDLE_LIMIT: Duration = Duration::from_secs(120);

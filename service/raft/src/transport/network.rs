@@ -1,0 +1,213 @@
+//! The raft library's calls, sent over [`super::link`].
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use openraft::errors::{NetworkError, RPCError, ReplicationClosed, StreamingError, Timeout, Unreachable};
+use openraft::network::{RPCOption, RPCTypes};
+use openraft::raft::{
+    AppendEntriesRequest, AppendEntriesResponse, SnapshotResponse, TransferLeaderRequest,
+    TransferLeaderResponse, VoteRequest, VoteResponse,
+};
+use openraft::{OptionalSend, RaftNetworkFactory, RaftNetworkV2};
+use serde::de::DeserializeOwned;
+use serde::{Deserialize, Serialize};
+use tokio::fs::File;
+use tokio::io::AsyncReadExt;
+use tokio::time::Instant;
+
+use super::link::{Lane, LinkError, Links};
+use super::wire::{Kind, decode, encode};
+use crate::member::{MemberInfo, NodeId};
+use crate::state::{SNAPSHOT_FORMAT, SnapshotFile};
+use crate::types::{LogId, SnapshotMeta, TypeConfig, Vote};
+
+/// Entries are acknowledged after a sync of the peer's disk, which may take longer than a heartbeat.
+const APPEND_LIMIT: Duration = Duration::from_secs(1);
+/// Each chunk of a raft snapshot is acknowledged within this time.
+const CHUNK_LIMIT: Duration = Duration::from_secs(5);
+/// Small enough that heartbeats on the same wire are not delayed, large enough to cost few turns.
+const CHUNK_BYTES: usize = 256 * 1024;
+/// After the last chunk the peer puts the state in place, which takes as long as its disk needs.
+const INSTALL_LIMIT: Duration = Duration::from_secs(60);
+
+type RpcResult<T> = Result<T, RPCError<TypeConfig>>;
+type RaftSnapshot = openraft::alias::SnapshotOf<TypeConfig, SnapshotFile>;
+
+/// Announces a raft snapshot.
+#[derive(Debug, Serialize, Deserialize)]
+pub(crate) struct SnapshotBegin {
+    pub(crate) format: u32,
+    pub(crate) vote: Vote,
+    pub(crate) last_log: Option<LogId>,
+    pub(crate) membership: crate::types::StoredMembership,
+    pub(crate) bytes: u64,
+    pub(crate) sha256: String,
+}
+
+impl SnapshotBegin {
+    pub(crate) fn meta(&self) -> SnapshotMeta {
+        SnapshotMeta { last_log_id: self.last_log, last_membership: self.membership.clone() }
+    }
+}
+
+/// Makes one [`Network`] per peer and lane; no I/O.
+pub(crate) struct NetworkFactory(pub(crate) Arc<Links>);
+
+impl NetworkFactory {
+    fn network(&self, target: NodeId, node: &MemberInfo, lane: Lane) -> Network {
+        Network { links: self.0.clone(), target, name: node.raft_addr.clone(), lane }
+    }
+}
+
+impl RaftNetworkFactory<TypeConfig> for NetworkFactory {
+    type Network = Network;
+
+    async fn new_client(&mut self, target: NodeId, node: &MemberInfo) -> Network {
+        self.network(target, node, Lane::Entries)
+    }
+
+    async fn new_heartbeat_client(&mut self, target: NodeId, node: &MemberInfo) -> Network {
+        self.network(target, node, Lane::Heartbeat)
+    }
+
+    async fn new_snapshot_client(&mut self, target: NodeId, node: &MemberInfo) -> Network {
+        self.network(target, node, Lane::Snapshot)
+    }
+}
+
+/// The calls to one peer.
+pub(crate) struct Network {
+    links: Arc<Links>,
+    target: NodeId,
+    name: String,
+    lane: Lane,
+}
+
+impl Network {
+    async fn call<Q: Serialize, A: DeserializeOwned>(
+        &self,
+        lane: Lane,
+        kind: Kind,
+        request: &Q,
+        limit: Duration,
+    ) -> Result<A, LinkError> {
+        let body = encode(request).map_err(|error| LinkError::Failed(error.to_string()))?;
+        let link = self.links.to(self.target, &self.name, lane);
+        let answer = link.call(kind, &body, Instant::now() + limit).await?;
+        decode(&answer).map_err(|error| LinkError::Failed(format!("its answer cannot be read: {error}")))
+    }
+
+    fn error(&self, action: RPCTypes, timeout: Duration, error: &LinkError) -> RPCError<TypeConfig> {
+        match error {
+            LinkError::Timeout => RPCError::Timeout(Timeout {
+                action,
+                id: self.links.local().identity().map_or(0, |identity| identity.node_id),
+                target: self.target,
+                timeout,
+            }),
+            LinkError::Unreachable(_) | LinkError::Refused(_) => {
+                RPCError::Unreachable(Unreachable::from_string(error))
+            }
+            LinkError::Broken(_) | LinkError::Failed(_) => {
+                RPCError::Network(NetworkError::from_string(error))
+            }
+        }
+    }
+
+    async fn send_file(
+        &self,
+        vote: Vote,
+        snapshot: RaftSnapshot,
+    ) -> Result<SnapshotResponse<TypeConfig>, LinkError> {
+        let failed =
+            |error: std::io::Error| LinkError::Failed(format!("cannot read the raft snapshot: {error}"));
+        // Opened first: a newer raft snapshot may unlink the file, which does not harm an open one.
+        let mut file = File::open(&snapshot.snapshot.path).await.map_err(failed)?;
+        let begin = SnapshotBegin {
+            format: SNAPSHOT_FORMAT,
+            vote,
+            last_log: snapshot.meta.last_log_id,
+            membership: snapshot.meta.last_membership,
+            bytes: snapshot.snapshot.bytes,
+            sha256: snapshot.snapshot.sha256,
+        };
+        let link = self.links.to(self.target, &self.name, Lane::Snapshot);
+        let begin = encode(&begin).map_err(failed)?;
+        link.call(Kind::SnapshotBegin, &begin, Instant::now() + CHUNK_LIMIT).await?;
+        let mut chunk = vec![0; CHUNK_BYTES];
+        loop {
+            let count = file.read(&mut chunk).await.map_err(failed)?;
+            if count == 0 {
+                break;
+            }
+            link.call(Kind::SnapshotChunk, &chunk[..count], Instant::now() + CHUNK_LIMIT).await?;
+        }
+        let answer = link.call(Kind::SnapshotEnd, &[], Instant::now() + INSTALL_LIMIT).await?;
+        decode(&answer).map_err(|error| LinkError::Failed(format!("its answer cannot be read: {error}")))
+    }
+}
+
+impl RaftNetworkV2<TypeConfig> for Network {
+    type SnapshotData = SnapshotFile;
+
+    async fn append_entries(
+        &mut self,
+        rpc: AppendEntriesRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> RpcResult<AppendEntriesResponse<TypeConfig>> {
+        let limit = if rpc.entries.is_empty() { option.soft_ttl() } else { APPEND_LIMIT };
+        let answer = self.call(self.lane, Kind::AppendEntries, &rpc, limit).await;
+        let answer = answer.map_err(|error| self.error(RPCTypes::AppendEntries, limit, &error))?;
+        if let (AppendEntriesResponse::Success, Some(last)) = (&answer, rpc.entries.last()) {
+            self.links.local().acknowledged(self.target, rpc.vote.leader_id.term, last.log_id);
+        }
+        Ok(answer)
+    }
+
+    async fn vote(
+        &mut self,
+        rpc: VoteRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> RpcResult<VoteResponse<TypeConfig>> {
+        let limit = option.soft_ttl();
+        let answer = self.call(Lane::Election, Kind::Vote, &rpc, limit).await;
+        answer.map_err(|error| self.error(RPCTypes::Vote, limit, &error))
+    }
+
+    async fn pre_vote(
+        &mut self,
+        rpc: VoteRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> RpcResult<VoteResponse<TypeConfig>> {
+        let limit = option.soft_ttl();
+        let answer = self.call(Lane::Election, Kind::PreVote, &rpc, limit).await;
+        answer.map_err(|error| self.error(RPCTypes::Vote, limit, &error))
+    }
+
+    async fn transfer_leader(
+        &mut self,
+        request: TransferLeaderRequest<TypeConfig>,
+        option: RPCOption,
+    ) -> RpcResult<TransferLeaderResponse<TypeConfig>> {
+        let limit = option.soft_ttl();
+        let answer = self.call(Lane::Election, Kind::TransferLeader, &request, limit).await;
+        answer.map_err(|error| self.error(RPCTypes::TransferLeader, limit, &error))
+    }
+
+    async fn full_snapshot(
+        &mut self,
+        vote: Vote,
+        snapshot: RaftSnapshot,
+        cancel: impl Future<Output = ReplicationClosed> + OptionalSend + 'static,
+        _option: RPCOption,
+    ) -> Result<SnapshotResponse<TypeConfig>, StreamingError<TypeConfig>> {
+        tokio::select! {
+            biased;
+            closed = cancel => Err(closed.into()),
+            sent = self.send_file(vote, snapshot) => {
+                sent.map_err(|error| self.error(RPCTypes::InstallSnapshot, INSTALL_LIMIT, &error).into())
+            }
+        }
+    }
+}

@@ -1,0 +1,300 @@
+//! The listening side: admits peers, refuses everybody else with a reason, serves one frame at a time.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use openraft::raft::AppendEntriesResponse;
+use openraft::storage::Snapshot;
+use serde::Serialize;
+use serde::de::DeserializeOwned;
+use tokio::sync::{Notify, Semaphore, watch};
+use tracing::{info, warn};
+
+use super::dial::{Acceptor, ByteStream};
+use super::incoming::Incoming;
+use super::wire::{self, Assign, Frame, Header, Hello, Kind, MAX_FRAME, MAX_HELLO, PROTOCOL, Purpose};
+use crate::identity::Identity;
+use crate::local::Local;
+use crate::member::Member;
+use crate::port::Answerer;
+use crate::state::SnapshotDir;
+use crate::types::Raft;
+
+/// Connections served at once: nine nodes with five lanes each, twice while they reconnect, and room.
+const MAX_CONNECTIONS: usize = 128;
+/// A peer says who it is within this time, or is closed.
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(5);
+/// The raft core starts within this time once the group calls.
+const START_LIMIT: Duration = Duration::from_secs(3);
+/// No request takes longer, the installation of a raft snapshot included.
+const SERVE_LIMIT: Duration = Duration::from_secs(60);
+/// Writing an answer to a peer that does not read is given up.
+const WRITE_LIMIT: Duration = Duration::from_secs(10);
+/// A pause when the system has no descriptor left for another connection.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// What the listening side needs.
+pub(crate) struct Server {
+    pub(crate) local: Arc<Local>,
+    /// Set when the raft core runs.
+    pub(crate) raft: watch::Receiver<Option<Raft>>,
+    /// Rung when a member calls a node that is assigned and has not started yet.
+    pub(crate) called: Arc<Notify>,
+    pub(crate) answerer: Arc<dyn Answerer>,
+    pub(crate) snapshots: SnapshotDir,
+}
+
+/// One admitted connection.
+struct Session {
+    peer: Option<Member>,
+    incoming: Option<Incoming>,
+}
+
+impl Server {
+    /// Accepts connections until the node stops.
+    pub(crate) async fn run(self: Arc<Self>, mut acceptor: Box<dyn Acceptor>) {
+        let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        loop {
+            let accepted = tokio::select! {
+                biased;
+                () = self.local.stop.cancelled() => return,
+                accepted = acceptor.accept() => accepted,
+            };
+            let (stream, from) = match accepted {
+                Ok(accepted) => accepted,
+                Err(error) => {
+                    warn!(node = self.local.name(), %error, "cannot accept a raft connection");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                    continue;
+                }
+            };
+            let Ok(place) = places.clone().try_acquire_owned() else {
+                warn!(node = self.local.name(), %from, "too many raft connections, one is closed");
+                continue;
+            };
+            let server = self.clone();
+            self.local.tasks.spawn(async move {
+                tokio::select! {
+                    biased;
+                    () = server.local.stop.cancelled() => {}
+                    () = server.serve(stream, &from) => {}
+                }
+                drop(place);
+            });
+        }
+    }
+
+    async fn serve(&self, mut stream: Box<dyn ByteStream>, from: &str) {
+        let admitted = wire::in_time(HANDSHAKE_LIMIT, self.handshake(&mut stream)).await;
+        let mut session = match admitted {
+            Ok(Some(session)) => session,
+            Ok(None) => return,
+            Err(error) if error.kind() == io::ErrorKind::InvalidData => {
+                warn!(node = self.local.name(), %from, %error, "closed a connection to the raft port");
+                return;
+            }
+            // A peer that hangs up again is a port check, or gone.
+            Err(_) => return,
+        };
+        while let Ok(frame) = wire::read_frame(&mut stream, MAX_FRAME, super::IDLE_LIMIT).await {
+            let answer = tokio::time::timeout(SERVE_LIMIT, self.answer(&mut session, frame)).await;
+            let (kind, body) = match answer {
+                Ok(Ok(body)) => (Kind::Reply, body),
+                Ok(Err(Problem::Failed(text))) => (Kind::Failed, text.into_bytes()),
+                Ok(Err(Problem::Refused(text))) => (Kind::Refused, text.into_bytes()),
+                Err(_) => (Kind::Failed, b"it took too long".to_vec()),
+            };
+            let written = self.write(&mut stream, kind, &body).await;
+            if kind == Kind::Refused || written.is_err() {
+                return;
+            }
+        }
+    }
+
+    /// `None` if the peer was refused.
+    async fn handshake(&self, stream: &mut Box<dyn ByteStream>) -> io::Result<Option<Session>> {
+        let version = wire::read_preamble(stream).await?;
+        if version != PROTOCOL {
+            let text = format!("this node speaks raft protocol {PROTOCOL}, not {version}");
+            return self.refuse(stream, "a peer", &text).await;
+        }
+        let frame = wire::read_frame(stream, MAX_HELLO, HANDSHAKE_LIMIT).await?;
+        let hello: Hello = wire::decode(&frame.body)?;
+        if frame.header.kind != Kind::Hello {
+            return self.refuse(stream, hello.report.name.as_str(), "a handshake comes first").await;
+        }
+        if hello.purpose == Purpose::Member
+            && let Err(reason) = self.admit(&frame.header, &hello).await
+        {
+            return self.refuse(stream, hello.report.name.as_str(), &reason).await;
+        }
+        self.write(stream, Kind::Welcome, &wire::encode(&self.local.report())?).await?;
+        let peer = (hello.purpose == Purpose::Member)
+            .then(|| self.local.member(frame.header.from, &hello.report.info));
+        Ok(Some(Session { peer, incoming: None }))
+    }
+
+    async fn refuse(
+        &self,
+        stream: &mut Box<dyn ByteStream>,
+        peer: &str,
+        reason: &str,
+    ) -> io::Result<Option<Session>> {
+        info!(node = self.local.name(), peer, error = reason, "refused a peer");
+        self.write(stream, Kind::Refused, reason.as_bytes()).await?;
+        Ok(None)
+    }
+
+    async fn admit(&self, header: &Header, hello: &Hello) -> Result<(), String> {
+        let identity =
+            self.local.identity().ok_or("this node has no identity yet: its directory is empty")?;
+        self.check_addressee(&identity, header)?;
+        if header.from == identity.node_id {
+            return Err(format!(
+                "both nodes are node {}: one data directory is a copy of the other",
+                identity.node_id
+            ));
+        }
+        self.local.meet(&hello.report)?;
+        // The group calls, so it was formed with this assignment.
+        self.called.notify_one();
+        let mut raft = self.raft.clone();
+        let running = tokio::time::timeout(START_LIMIT, raft.wait_for(Option::is_some)).await;
+        match running {
+            Ok(Ok(_)) => Ok(()),
+            _ => Err("this node is still starting".into()),
+        }
+    }
+
+    fn check_addressee(&self, identity: &Identity, header: &Header) -> Result<(), String> {
+        if header.version != PROTOCOL {
+            return Err(format!("this node speaks raft protocol {PROTOCOL}, not {}", header.version));
+        }
+        if header.cluster != identity.cluster_id {
+            return Err(format!(
+                "this node belongs to group {}, not {}",
+                identity.cluster_id, header.cluster
+            ));
+        }
+        if header.to != identity.node_id {
+            return Err(format!("this is node {}, not node {}", identity.node_id, header.to));
+        }
+        Ok(())
+    }
+
+    async fn write(&self, stream: &mut Box<dyn ByteStream>, kind: Kind, body: &[u8]) -> io::Result<()> {
+        let identity = self.local.identity();
+        let header = Header {
+            version: PROTOCOL,
+            cluster: identity.as_ref().map(|identity| identity.cluster_id.clone()).unwrap_or_default(),
+            from: identity.as_ref().map_or(0, |identity| identity.node_id),
+            to: 0,
+            kind,
+        };
+        wire::in_time(WRITE_LIMIT, wire::write_frame(stream, &header, body)).await
+    }
+
+    async fn answer(&self, session: &mut Session, frame: Frame) -> Answer {
+        if frame.header.kind == Kind::Assign {
+            return self.assign(read(&frame.body)?).await;
+        }
+        let Some(peer) = session.peer.clone() else {
+            return Err(Problem::Refused("only members may ask this".into()));
+        };
+        let identity = self.local.identity().ok_or_else(|| Problem::Refused("no identity".into()))?;
+        self.check_addressee(&identity, &frame.header).map_err(Problem::Refused)?;
+        if frame.header.kind == Kind::Ask {
+            return Ok(self.answerer.answer(peer, frame.body).await);
+        }
+        let raft = self.raft.borrow().clone().ok_or_else(|| Problem::Failed("not started".into()))?;
+        match frame.header.kind {
+            Kind::AppendEntries => self.append(&raft, &peer, &frame.body).await,
+            Kind::Vote => reply(raft.vote(read(&frame.body)?).await),
+            Kind::PreVote => reply(raft.pre_vote(read(&frame.body)?).await),
+            Kind::TransferLeader => reply(raft.handle_transfer_leader(read(&frame.body)?).await),
+            Kind::SnapshotBegin | Kind::SnapshotChunk | Kind::SnapshotEnd => {
+                self.snapshot(&raft, session, &peer, frame).await
+            }
+            other => Err(Problem::Refused(format!("{other:?} is no request"))),
+        }
+    }
+
+    async fn append(&self, raft: &Raft, peer: &Member, body: &[u8]) -> Answer {
+        let request = wire::decode(body).map_err(|error| {
+            // To skip it would let this node's state differ from the others'.
+            self.local.fail(format!(
+                "the leader {} sent a command that this version does not know ({error}): install the leader's version \
+                 here",
+                peer.raft_addr
+            ));
+            Problem::Failed("it has a command that this node does not know".into())
+        })?;
+        let answer = raft.append_entries(request).await;
+        if answer.as_ref().is_ok_and(|answer| !matches!(answer, AppendEntriesResponse::HigherVote(_))) {
+            self.local.heard_from_leader(peer.node_id);
+        }
+        reply(answer)
+    }
+
+    async fn snapshot(&self, raft: &Raft, session: &mut Session, peer: &Member, frame: Frame) -> Answer {
+        let failed = |error: io::Error| Problem::Failed(error.to_string());
+        let current = session.incoming.take();
+        if frame.header.kind == Kind::SnapshotBegin {
+            let begin = read(&frame.body)?;
+            let dir = self.snapshots.clone();
+            session.incoming = Some(blocking(move || Incoming::begin(&dir, begin)).await.map_err(failed)?);
+            return Ok(Vec::new());
+        }
+        let current = current.ok_or_else(|| Problem::Failed("no raft snapshot was announced".into()))?;
+        self.local.heard_from_leader(peer.node_id);
+        if frame.header.kind == Kind::SnapshotChunk {
+            session.incoming = Some(blocking(move || current.chunk(&frame.body)).await.map_err(failed)?);
+            return Ok(Vec::new());
+        }
+        let (begin, file) = blocking(move || current.finish()).await.map_err(failed)?;
+        info!(node = self.local.name(), peer = peer.raft_addr, bytes = file.bytes, "raft snapshot received");
+        let snapshot = Snapshot { meta: begin.meta(), snapshot: file };
+        reply(raft.install_full_snapshot(begin.vote, snapshot).await)
+    }
+
+    /// Accepts a number in a new group, as long as this node never voted.
+    async fn assign(&self, assign: Assign) -> Answer {
+        let settings = &self.local.settings;
+        if assign.nodes != settings.nodes || settings.nodes.first() != Some(&assign.by) {
+            return Err(Problem::Failed("its RaftNodes differ from this node's".into()));
+        }
+        let place = settings.nodes.iter().zip(1..).find(|(name, _)| **name == settings.name);
+        if place.map(|(_, number)| number) != Some(assign.node_id) {
+            return Err(Problem::Failed(format!("{} is not node {}", settings.name, assign.node_id)));
+        }
+        let local = self.local.clone();
+        let identity = Identity { cluster_id: assign.cluster, node_id: assign.node_id, epoch: 0 };
+        let assigned = blocking(move || local.assign(identity)).await;
+        assigned.map(|()| Vec::new()).map_err(|error| Problem::Failed(error.to_string()))
+    }
+}
+
+/// Why there is no answer.
+enum Problem {
+    /// The request failed; the connection goes on.
+    Failed(String),
+    /// The connection ends.
+    Refused(String),
+}
+
+type Answer = Result<Vec<u8>, Problem>;
+
+fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+    wire::decode(body).map_err(|error| Problem::Refused(format!("the request cannot be read: {error}")))
+}
+
+fn reply<T: Serialize, E: std::fmt::Display>(answer: Result<T, E>) -> Answer {
+    let answer = answer.map_err(|error| Problem::Failed(error.to_string()))?;
+    wire::encode(&answer).map_err(|error| Problem::Failed(error.to_string()))
+}
+
+/// Runs file work beside the event loop.
+async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
+    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
+}

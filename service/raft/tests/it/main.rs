@@ -1,0 +1,13 @@
+//! Groups of real nodes in one process, over loopback, on temporary directories.
+
+#![allow(clippy::unwrap_used, reason = "a helper that fails fails its test")]
+
+mod bad_input;
+mod formation;
+mod group;
+mod leadership;
+mod machine;
+mod partition;
+mod raw;
+mod replication;
+mod transport;

@@ -1,0 +1,154 @@
+//! From the configuration's settings to what each component is started with.
+
+use std::time::Duration;
+
+use orchestrator_config::{
+    BehindPolicy, ClassificationSettings, DiscoverySettings, InstanceNaming, RecoverySettings, Settings, TlsMode,
+};
+use orchestrator_core::{
+    InstanceKey,
+    policy::{AnalysisPolicy, Filters},
+    recovery::RecoveryPolicy,
+};
+use orchestrator_mysql::{DetectionQueries, HostnameSource, Pace, ProbeSettings, Secret};
+
+use crate::discovery::{DiscoveryFilters, Schedule};
+
+/// How to reach the fleet and what to ask it.
+pub(crate) fn probe_settings(settings: &Settings) -> ProbeSettings {
+    let access = &settings.topology;
+    ProbeSettings {
+        user: access.user.clone(),
+        password: Secret::new(access.password.reveal().clone()),
+        connect_timeout: access.connect_timeout,
+        read_timeout: access.discovery_read_timeout,
+        operation_timeout: access.operation_read_timeout,
+        hostname_from: match settings.discovery.instance_naming {
+            InstanceNaming::Hostname => HostnameSource::HostnameVariable,
+            InstanceNaming::ReportHost => HostnameSource::ReportHost,
+            InstanceNaming::AsConnected => HostnameSource::AsAsked,
+        },
+        discover_by_show_replicas: settings.discovery.by_show_replicas,
+        use_super_read_only: access.use_super_read_only,
+        tls: tls(settings),
+        queries: queries(&settings.classification, access.replication_credentials_query.clone()),
+        labels_interval: settings.discovery.poll_interval,
+        ..ProbeSettings::default()
+    }
+}
+
+fn tls(settings: &Settings) -> orchestrator_mysql::TlsMode {
+    use orchestrator_mysql::TlsMode as Fleet;
+    let files = settings.topology.tls.clone();
+    let options = orchestrator_mysql::TlsOptions {
+        skip_verify: files.skip_verify,
+        ca_file: files.authority,
+        cert_file: files.certificate,
+        key_file: files.private_key,
+    };
+    match settings.topology.tls_mode {
+        TlsMode::Off => Fleet::Off,
+        TlsMode::WhereRequired => Fleet::WhenDemanded(options),
+        TlsMode::Always => Fleet::Always(options),
+    }
+}
+
+fn queries(settings: &ClassificationSettings, replication_credentials: Option<String>) -> DetectionQueries {
+    DetectionQueries {
+        lag: settings.lag_query.clone(),
+        data_center: settings.data_center_query.clone(),
+        region: settings.region_query.clone(),
+        environment: settings.environment_query.clone(),
+        alias: settings.instance_alias_query.clone(),
+        cluster_alias: settings.cluster_alias_query.clone(),
+        cluster_domain: settings.cluster_domain_query.clone(),
+        promotion_rule: settings.promotion_rule_query.clone(),
+        semi_sync: settings.semi_sync_query.clone(),
+        replication_credentials,
+    }
+}
+
+/// When to probe.
+pub(crate) fn schedule(settings: &DiscoverySettings) -> Schedule {
+    Schedule {
+        poll_interval: settings.poll_interval,
+        concurrency: settings.concurrency_max,
+        dead_factor: settings.dead_poll_factor,
+        dead_interval_max: settings.dead_poll_max,
+    }
+}
+
+/// How to hold the pulse of primaries.
+pub(crate) fn pace(settings: &Settings) -> Pace {
+    let detection = &settings.detection;
+    Pace { pulse: detection.pulse_interval, deadline: detection.pulse_timeout }
+}
+
+/// When analysis calls something wrong.
+pub(crate) fn analysis_policy(settings: &Settings) -> AnalysisPolicy {
+    let (discovery, detection) = (&settings.discovery, &settings.detection);
+    AnalysisPolicy {
+        poll_interval: discovery.poll_interval,
+        reasonable_check: discovery.check_slack,
+        reasonable_lag: detection.reasonable_lag,
+        reasonable_locked_semi_sync: detection.locked_semi_sync_after,
+        enforce_exact_semi_sync_replicas: detection.exact_semi_sync,
+        recover_non_writeable_primary: detection.read_only_primary_is_failure,
+        reduce_analysis_count: detection.reduce_analysis,
+        candidate_expiry: settings.classification.candidate_expiry,
+    }
+}
+
+/// Limits and switches of recoveries.
+pub(crate) fn recovery_policy(settings: &RecoverySettings) -> RecoveryPolicy {
+    RecoveryPolicy {
+        prevent_cross_data_center: settings.prevent_cross_data_center,
+        prevent_cross_region: settings.prevent_cross_region,
+        refuse_lag: settings.promotion_lag_max,
+        refuse_if_not_applied: settings.behind == BehindPolicy::Fail,
+        open_successor: settings.apply_promotion,
+        detach_lost_replicas: settings.detach_lost_replicas,
+        ..RecoveryPolicy::default()
+    }
+}
+
+/// How long a process waits before it acts on findings of its own: as the original, three rounds of probes.
+pub(crate) fn settle_time(settings: &Settings) -> Duration {
+    settings.discovery.poll_interval * 3
+}
+
+/// The configuration's filters, by instance and cluster.
+#[derive(Debug)]
+pub(crate) struct ConfiguredFilters {
+    pub(crate) settings: Settings,
+}
+
+impl Filters for ConfiguredFilters {
+    fn recovers_primaries(&self, cluster: &str, alias: &str) -> bool {
+        self.settings.recovery.primary_clusters.matches(cluster, alias)
+    }
+    fn recovers_intermediate_primaries(&self, cluster: &str, alias: &str) -> bool {
+        self.settings.recovery.intermediate_clusters.matches(cluster, alias)
+    }
+    fn bans_promotion(&self, key: &InstanceKey) -> bool {
+        self.settings.recovery.promotion_ignore.matches(&key.hostname, key.port)
+    }
+    fn ignores_in_analysis(&self, key: &InstanceKey) -> bool {
+        self.settings.detection.ignore_hosts.matches(&key.hostname)
+    }
+    fn ignores_problems(&self, key: &InstanceKey) -> bool {
+        self.settings.classification.problem_ignore.matches(&key.hostname, key.port)
+    }
+}
+
+impl DiscoveryFilters for ConfiguredFilters {
+    fn ignores(&self, key: &InstanceKey) -> bool {
+        self.settings.discovery.ignore.matches(&key.hostname, key.port)
+    }
+    fn ignores_replica(&self, key: &InstanceKey) -> bool {
+        self.settings.discovery.ignore_replicas.matches(&key.hostname, key.port)
+    }
+    fn ignores_source(&self, key: &InstanceKey) -> bool {
+        self.settings.discovery.ignore_sources.matches(&key.hostname, key.port)
+    }
+}

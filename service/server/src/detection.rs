@@ -1,0 +1,238 @@
+//! Following suspicions: from "something is odd about this primary" to a recovery, or to its refutation.
+//!
+//! A pursuit looks at the suspect over a new connection and, at the same time and again and again, at its
+//! replicas, until analysis says what it is. Every node pursues, so that every node has fresh news; only the
+//! leader gathers the votes of its peers and hands a dead primary over to recovery.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    sync::Arc,
+    time::Duration,
+};
+
+use futures::future::join_all;
+use orchestrator_core::{
+    InstanceKey,
+    analysis::{Emergency, Finding, Response},
+    observation::Outcome,
+    verdict::{self, Evidence, Question, Verdict},
+};
+use orchestrator_raft::RaftNode;
+use tokio::{
+    sync::mpsc,
+    task::JoinSet,
+    time::{Instant, MissedTickBehavior, interval, sleep, timeout},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use crate::{
+    fleet::SharedFleet,
+    picture::Pictures,
+    recovery::Recoveries,
+    watching::Suspicion,
+    witness,
+};
+
+/// All findings are gone through so often, for those that no suspicion led to. As the original's
+/// `RecoveryPollSeconds`.
+const FINDINGS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// How long the first look at a suspect over a new connection may take: a living one answers within
+/// milliseconds, a frozen one is told from a busy one by this.
+const CONFIRM_DEADLINE: Duration = Duration::from_secs(1);
+
+/// How long one look at a replica may take in a pursuit.
+const REPLICA_DEADLINE: Duration = Duration::from_millis(500);
+
+/// Time between two looks at the replicas: at first a killed primary shows within 20 to 70 ms,
+const LOOK_AGAIN_MIN: Duration = Duration::from_millis(10);
+
+/// later a frozen one shows within seconds.
+const LOOK_AGAIN_MAX: Duration = Duration::from_millis(200);
+
+/// A pursuit that led nowhere ends; the next suspicion or round of findings begins another.
+const PURSUIT_MAX: Duration = Duration::from_secs(30);
+
+/// Votes older than this are gathered again before they count.
+const EVIDENCE_AGE_MAX: Duration = Duration::from_millis(1500);
+
+/// Time between two rounds of votes in one pursuit: each costs every node a login at each suspect.
+const EVIDENCE_INTERVAL: Duration = Duration::from_millis(500);
+
+/// What detection works with.
+pub(crate) struct Detection {
+    pub(crate) pictures: Arc<Pictures>,
+    pub(crate) fleet: SharedFleet,
+    pub(crate) raft: RaftNode,
+    pub(crate) recoveries: Arc<Recoveries>,
+    /// A majority must agree; off: one observer is enough.
+    pub(crate) quorum: bool,
+    /// Findings of a process younger than this may come from a view that is not complete.
+    pub(crate) settle_time: Duration,
+}
+
+/// The votes of one round.
+struct Votes {
+    gathered_at: Instant,
+    evidence: Vec<Evidence>,
+}
+
+impl Detection {
+    /// Follows suspicions until stopped.
+    pub(crate) async fn run(self: Arc<Self>, mut suspicions: mpsc::Receiver<Suspicion>, stop: CancellationToken) {
+        let begun = Instant::now();
+        let mut pursuits: JoinSet<InstanceKey> = JoinSet::new();
+        let mut pursued: HashMap<InstanceKey, Instant> = HashMap::new();
+        let mut rounds = interval(FINDINGS_INTERVAL);
+        rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            let suspects = tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                Some(ended) = pursuits.join_next() => {
+                    if let Ok(key) = ended {
+                        pursued.remove(&key);
+                    }
+                    continue;
+                }
+                Some(suspicion) = suspicions.recv() => vec![(suspicion.key, suspicion.reason)],
+                _ = rounds.tick() => self.found(),
+            };
+            for (key, reason) in suspects {
+                if pursued.contains_key(&key) {
+                    continue;
+                }
+                debug!(instance = %key, %reason, "looking closer");
+                pursued.insert(key.clone(), Instant::now());
+                let this = self.clone();
+                let settled_at = begun + self.settle_time;
+                pursuits.spawn(async move {
+                    this.pursue(&key, settled_at).await;
+                    key
+                });
+            }
+        }
+    }
+
+    /// Findings that call for a closer look.
+    fn found(&self) -> Vec<(InstanceKey, String)> {
+        let picture = self.pictures.current();
+        let looks = picture.findings.iter().filter_map(|finding| {
+            let key = match finding.code.emergency() {
+                Some(Emergency::ReprobeSource) => finding.source.clone()?,
+                Some(_) => finding.key.clone(),
+                None if finding.code.response() == Response::RecoverPrimary => finding.key.clone(),
+                None => return None,
+            };
+            Some((key, finding.code.to_string()))
+        });
+        looks.collect()
+    }
+
+    async fn pursue(&self, key: &InstanceKey, settled_at: Instant) {
+        let mut wait = LOOK_AGAIN_MIN;
+        let alive = {
+            let confirmed = self.confirm(key);
+            tokio::pin!(confirmed);
+            loop {
+                tokio::select! {
+                    biased;
+                    alive = &mut confirmed => break alive,
+                    () = self.look_at_replicas(key, &mut wait) => {}
+                }
+            }
+        };
+        if alive {
+            debug!(instance = %key, "suspicion refuted");
+            return;
+        }
+        if timeout(PURSUIT_MAX, self.follow_replicas(key, settled_at)).await.is_err() {
+            debug!(instance = %key, "looked long enough, the next round of findings takes over");
+        }
+    }
+
+    /// Looks at the suspect itself, over a new connection.
+    async fn confirm(&self, key: &InstanceKey) -> bool {
+        let observation = self.fleet.probe_fresh(key, CONFIRM_DEADLINE).await;
+        let alive = matches!(observation.outcome, Outcome::Read(_));
+        self.pictures.observe(&observation);
+        alive
+    }
+
+    /// Looks at the replicas until analysis says what it is.
+    async fn follow_replicas(&self, key: &InstanceKey, settled_at: Instant) {
+        let mut wait = LOOK_AGAIN_MIN;
+        let mut votes: Option<Votes> = None;
+        let mut told = BTreeMap::new();
+        loop {
+            let picture = self.pictures.fresh();
+            let finding = picture.findings.iter().find(|finding| finding.key == *key);
+            let valid = picture.view.get(key).is_some_and(|record| record.checks.is_valid());
+            let may_act = self.raft.leadership().is_me && Instant::now() >= settled_at;
+            match finding {
+                Some(finding) if may_act && finding.code.response() == Response::RecoverPrimary => {
+                    self.gather(&mut votes, finding).await;
+                    if self.decide(&votes, finding, &mut told).await {
+                        return;
+                    }
+                }
+                Some(_) if !valid => {}
+                _ if valid => return,
+                _ => {}
+            }
+            self.look_at_replicas(key, &mut wait).await;
+        }
+    }
+
+    /// One look at each replica, and a pause that grows.
+    async fn look_at_replicas(&self, key: &InstanceKey, wait: &mut Duration) {
+        let picture = self.pictures.current();
+        let replicas = picture.topology.place(key).map_or(&[][..], |place| &place.replicas);
+        let looks = replicas.iter().map(|replica| async move {
+            let observation = match timeout(REPLICA_DEADLINE, self.fleet.probe(replica)).await {
+                Ok(observation) => observation,
+                Err(_) => return,
+            };
+            self.pictures.observe(&observation);
+        });
+        join_all(looks).await;
+        sleep(*wait).await;
+        *wait = (*wait * 2).min(LOOK_AGAIN_MAX);
+    }
+
+    async fn gather(&self, votes: &mut Option<Votes>, finding: &Finding) {
+        if votes.as_ref().is_some_and(|votes| votes.gathered_at.elapsed() < EVIDENCE_INTERVAL) {
+            return;
+        }
+        let gathered_at = Instant::now();
+        let question = Question { primary: finding.key.clone(), replicas: finding.replicas.clone() };
+        let evidence = witness::gather(&self.raft, &self.fleet, question).await;
+        *votes = Some(Votes { gathered_at, evidence });
+    }
+
+    /// True when there is nothing more to find out.
+    async fn decide(&self, votes: &Option<Votes>, finding: &Finding, told: &mut BTreeMap<String, String>) -> bool {
+        let Some(votes) = votes.as_ref().filter(|votes| votes.gathered_at.elapsed() < EVIDENCE_AGE_MAX) else {
+            return false;
+        };
+        match verdict::decide(witness::voters(&self.raft), self.quorum, &votes.evidence) {
+            Verdict::Dead { agreed_by, others } => {
+                info!(instance = %finding.key, analysis = %finding.code, agreed_by = agreed_by.join(", "), "agreed to be dead");
+                self.recoveries.consider(finding, &agreed_by, &others).await;
+                true
+            }
+            Verdict::NotAgreed { agreed, needed, votes } => {
+                let votes: BTreeMap<String, String> =
+                    votes.into_iter().map(|(node, vote)| (node, vote.to_string())).collect();
+                if *told != votes {
+                    let said: Vec<String> = votes.iter().map(|(node, vote)| format!("{node} {vote}")).collect();
+                    warn!(instance = %finding.key, analysis = %finding.code, agreed, needed, votes = said.join("; "),
+                        "not enough nodes agree that it is dead, nothing is done");
+                    *told = votes;
+                }
+                false
+            }
+        }
+    }
+}

@@ -1,0 +1,278 @@
+//! What comes round by itself: writing down what this node sees, its own sign of life, and, at the leader,
+//! ending what is due and closing the door behind old primaries that return.
+
+use std::{sync::Arc, time::Duration};
+
+use orchestrator_backend::{
+    BackendHandle, ClusterRow, Expiry, HandleError, InstanceRow, NodeHealthRow, NodeIdentity, PurgeLimits,
+};
+use orchestrator_core::{
+    InstanceKey,
+    view::{InstanceRecord, LOST_IN_RECOVERY},
+};
+use orchestrator_http::ports::Picture;
+use orchestrator_mysql::Change;
+use orchestrator_raft::{RaftNode, command::{Command, Expire}};
+use tokio::{
+    sync::Notify,
+    time::{Instant, MissedTickBehavior, interval},
+};
+use tokio_util::sync::CancellationToken;
+use tracing::{debug, info, warn};
+
+use crate::{
+    api::NodeState, audit::Audit, clock, discovery::Discovery, fleet::SharedFleet, picture::Pictures,
+    recovery::{LOST_DOWNTIME, Recoveries},
+};
+
+/// Everything here comes round so often.
+const ROUND: Duration = Duration::from_secs(1);
+
+/// History is purged so often.
+const PURGE_INTERVAL: Duration = Duration::from_secs(60);
+
+/// Recoveries that nobody drives are looked for so often; a new leader looks at once.
+const RESUME_INTERVAL: Duration = Duration::from_secs(10);
+
+/// How long a write to the own backend may take; one that takes longer is sick.
+const WRITE_DEADLINE: Duration = Duration::from_secs(5);
+
+/// How long a proposal may take.
+const PROPOSE_DEADLINE: Duration = Duration::from_secs(2);
+
+/// How long making an old primary read-only may take.
+const FENCE_DEADLINE: Duration = Duration::from_secs(2);
+
+/// A backend that takes no writes for this long ends the process: another node does the work, and a restart
+/// may help. As the original.
+const BACKEND_DEAD_AFTER: Duration = Duration::from_secs(30);
+
+/// Downtimes of what a recovery left behind are lifted this long after they began, when it is well again.
+const LOST_DOWNTIME_MIN: Duration = Duration::from_secs(60);
+
+/// Processes not seen for this long are not alive.
+const PROCESS_SEEN_WITHIN: Duration = Duration::from_secs(2);
+
+/// Refusals that were not repeated for this long are dropped from the list. As the original.
+const BLOCKED_KEPT: Duration = Duration::from_secs(2);
+
+/// What the rounds work with.
+pub(crate) struct Duties {
+    pub(crate) raft: RaftNode,
+    pub(crate) backend: BackendHandle,
+    pub(crate) pictures: Arc<Pictures>,
+    pub(crate) discovery: Discovery,
+    pub(crate) fleet: SharedFleet,
+    pub(crate) recoveries: Arc<Recoveries>,
+    pub(crate) audit: Audit,
+    pub(crate) node: NodeIdentity,
+    pub(crate) state: Arc<NodeState>,
+    pub(crate) limits: Limits,
+    /// An old primary was seen: do not wait for the next round.
+    pub(crate) returned: Arc<Notify>,
+}
+
+/// Ages and switches of the configuration.
+#[derive(Debug, Clone)]
+pub(crate) struct Limits {
+    pub(crate) block_period: Duration,
+    pub(crate) detection_block_period: Duration,
+    pub(crate) candidate_expiry: Duration,
+    pub(crate) audit_age: Duration,
+    pub(crate) forget_after: Duration,
+    pub(crate) close_old_primaries: bool,
+    pub(crate) database: String,
+}
+
+impl Duties {
+    /// Goes round until stopped. Ends by itself, with the reason, when the backend is given up.
+    pub(crate) async fn run(self, stop: CancellationToken) -> Option<String> {
+        let started_at = clock::now();
+        let mut rounds = interval(ROUND);
+        rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut leadership = self.raft.watch_leadership();
+        let (mut purged, mut resumed) = (Instant::now(), Instant::now());
+        let mut well_at = Instant::now();
+        loop {
+            let led = tokio::select! {
+                biased;
+                () = stop.cancelled() => return None,
+                changed = leadership.changed() => {
+                    changed.ok()?;
+                    leadership.borrow_and_update().is_me
+                }
+                () = self.returned.notified() => false,
+                _ = rounds.tick() => {
+                    match self.write_down(started_at).await {
+                        Ok(()) => well_at = Instant::now(),
+                        Err(error) => {
+                            warn!(%error, "the backend takes no writes");
+                            if well_at.elapsed() >= BACKEND_DEAD_AFTER {
+                                return Some(format!("the backend took no writes for {} s: {error}", BACKEND_DEAD_AFTER.as_secs()));
+                            }
+                        }
+                    }
+                    if purged.elapsed() >= PURGE_INTERVAL {
+                        purged = Instant::now();
+                        self.purge().await;
+                    }
+                    false
+                }
+            };
+            if !self.raft.leadership().is_me {
+                continue;
+            }
+            if (led || resumed.elapsed() >= RESUME_INTERVAL)
+                && self.raft.confirm_leadership(PROPOSE_DEADLINE).await.is_ok()
+            {
+                resumed = Instant::now();
+                self.recoveries.resume().await;
+            }
+            self.close_doors().await;
+            self.expire().await;
+        }
+    }
+
+    /// The sign of life, and what changed since the last round: one transaction for all instances.
+    async fn write_down(&self, started_at: orchestrator_core::Timestamp) -> Result<(), HandleError> {
+        let now = clock::now();
+        let health = NodeHealthRow {
+            node: self.node.clone(),
+            version: env!("CARGO_PKG_VERSION").into(),
+            mode: "HttpMode".into(),
+            command: String::new(),
+            database: self.limits.database.clone(),
+            first_seen: started_at,
+            last_seen: now,
+        };
+        let picture = self.pictures.current();
+        let changed = self.pictures.take_changed();
+        let rows: Vec<InstanceRow> = changed.into_iter().map(|record| row(&picture, record)).collect();
+        let clusters = clusters(&picture);
+        let written = self
+            .backend
+            .call(WRITE_DEADLINE, move |backend| {
+                backend.in_transaction(|backend| {
+                    backend.write_node_health(&health)?;
+                    backend.write_instances(&rows)?;
+                    backend.write_clusters(&clusters, now)
+                })?;
+                backend.node_health(now - PROCESS_SEEN_WITHIN)
+            })
+            .await;
+        let error = written.as_ref().err().map(ToString::to_string);
+        self.state.set_backend(error.clone(), written.as_ref().ok().cloned());
+        self.raft.report_backend(error);
+        written.map(drop)
+    }
+
+    async fn purge(&self) {
+        let now = clock::now();
+        let limits = PurgeLimits {
+            audit_before: now - self.limits.audit_age,
+            history_before: now - self.limits.forget_after,
+            processes_before: now - PROCESS_SEEN_WITHIN,
+            blocked_before: now - BLOCKED_KEPT,
+        };
+        match self.backend.call(WRITE_DEADLINE, move |backend| backend.purge(&limits)).await {
+            Ok(removed) => debug!(removed, "history purged"),
+            Err(error) => warn!(%error, "history was not purged"),
+        }
+    }
+
+    /// Ends what is due, as one command, so that all nodes end the same.
+    async fn expire(&self) {
+        let at = clock::now();
+        let expiry = Expiry {
+            at,
+            lost_until: at + LOST_DOWNTIME,
+            candidates_before: at - self.limits.candidate_expiry,
+            recoveries_before: at - self.limits.block_period,
+            detections_before: at - self.limits.detection_block_period,
+        };
+        let due = self.backend.read(WRITE_DEADLINE, move |backend| backend.is_expiry_due(&expiry)).await;
+        if due.unwrap_or(false) {
+            let Expiry { at, lost_until, candidates_before, recoveries_before, detections_before } = expiry;
+            let expire = Expire { at, lost_until, candidates_before, recoveries_before, detections_before };
+            self.propose(Command::Expire(expire)).await;
+        }
+        for key in self.recovered_lost(&self.pictures.current()) {
+            info!(instance = %key, "lost instance is well again, its downtime ends");
+            self.propose(Command::EndDowntime { key }).await;
+        }
+    }
+
+    async fn propose(&self, command: Command) {
+        let text = command.to_string();
+        if let Err(error) = self.raft.propose(command, PROPOSE_DEADLINE).await {
+            warn!(%error, command = text, "not agreed on, trying again");
+        }
+    }
+
+    /// What a recovery left behind and somebody brought back as a replica.
+    fn recovered_lost(&self, picture: &Picture) -> Vec<InstanceKey> {
+        let lost = picture.view.declared.downtimes.iter().filter(|(_, downtime)| {
+            downtime.reason == LOST_IN_RECOVERY && picture.now.since(downtime.begins_at) >= LOST_DOWNTIME_MIN
+        });
+        lost.filter(|(key, _)| {
+            picture.view.get(key).is_some_and(|record| record.checks.is_valid() && record.instance.is_replicating())
+        })
+        .map(|(key, _)| key.clone())
+        .collect()
+    }
+
+    /// Makes old primaries read-only that came back writable.
+    async fn close_doors(&self) {
+        if !self.limits.close_old_primaries {
+            return;
+        }
+        let picture = self.pictures.current();
+        for key in picture.view.declared.downtimes.keys() {
+            let Some(record) = self.pictures.record(key) else { continue };
+            if !is_open_old_primary(&picture, &record) || !self.raft.leadership().is_me {
+                continue;
+            }
+            match self.fleet.change(key, Change::SetReadOnly(true), FENCE_DEADLINE).await {
+                Ok(()) => {
+                    let cluster = picture.topology.place(key).map_or("", |place| &place.cluster);
+                    self.audit.note("set-read-only", Some(key), cluster, "an old primary returned");
+                }
+                Err(error) => warn!(instance = %key, %error, "an old primary returned and stays writable"),
+            }
+            self.discovery.request(key.clone());
+        }
+    }
+}
+
+/// Left behind by a recovery, back, with nobody above it, and open for writes.
+pub(crate) fn is_open_old_primary(picture: &Picture, record: &InstanceRecord) -> bool {
+    let instance = &record.instance;
+    let downtime = picture.view.declared.downtimes.get(&instance.key);
+    downtime.is_some_and(|downtime| downtime.reason == LOST_IN_RECOVERY && downtime.ends_at > picture.now)
+        && record.checks.is_valid()
+        && instance.source().is_none()
+        && !instance.settings.read_only
+}
+
+fn row(picture: &Picture, record: Arc<InstanceRecord>) -> InstanceRow {
+    let key = &record.instance.key;
+    let place = picture.topology.place(key);
+    let errant = orchestrator_core::gtid::errant(&picture.view, &picture.topology, key);
+    InstanceRow {
+        cluster: place.map_or_else(|| key.to_string(), |place| place.cluster.to_string()),
+        depth: place.map_or(0, |place| place.depth),
+        is_co_primary: place.is_some_and(|place| place.is_co_primary),
+        ancestry_uuid: place.map_or_else(String::new, |place| place.ancestry_uuid.clone()),
+        errant_gtid: errant.map_or_else(String::new, |errant| errant.to_string()),
+        record,
+    }
+}
+
+fn clusters(picture: &Picture) -> Vec<ClusterRow> {
+    let named = picture.topology.clusters().map(|(cluster, _)| ClusterRow {
+        cluster: cluster.to_string(),
+        alias: picture.topology.alias(cluster).unwrap_or(cluster).into(),
+        domain: picture.topology.domain(cluster).into(),
+    });
+    named.collect()
+}

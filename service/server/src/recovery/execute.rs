@@ -1,0 +1,137 @@
+//! Carrying out the actions of a recovery's stage: the only code that changes servers in a recovery.
+
+use std::{sync::Arc, time::Duration};
+
+use futures::future::join_all;
+use orchestrator_core::{
+    InstanceKey,
+    gtid::Gtids,
+    observation::Outcome,
+    recovery::{Action, ActionResult, RecoveryPolicy, Reply},
+};
+use orchestrator_mysql::{Change, ExecError, Fenced, SourceChange, SourcePosition};
+use tokio::time::Instant;
+
+use crate::{fleet::SharedFleet, picture::Pictures};
+
+/// Says whether the term in which the stage was committed is still ours. Asked directly before each statement.
+pub(crate) trait Mandate: Send + Sync {
+    /// True while it is.
+    fn holds(&self) -> bool;
+}
+
+/// Carries out actions on the fleet.
+pub(crate) struct Executor {
+    pub(crate) fleet: SharedFleet,
+    pub(crate) pictures: Arc<Pictures>,
+    pub(crate) policy: RecoveryPolicy,
+}
+
+impl Executor {
+    /// Carries out all of them at once, but hooks: those are the caller's. Ends when the last one ended.
+    pub(crate) async fn run(&self, actions: Vec<Action>, mandate: &dyn Mandate) -> Vec<ActionResult> {
+        let running = actions.into_iter().map(|action| async move {
+            let result = if mandate.holds() {
+                self.execute(&action, mandate).await
+            } else {
+                Err("this node does not lead any more".into())
+            };
+            (action, result)
+        });
+        join_all(running).await
+    }
+
+    async fn execute(&self, action: &Action, mandate: &dyn Mandate) -> Result<Reply, String> {
+        match action {
+            Action::RunHooks(_) => Err("hooks are not run here".into()),
+            Action::Fence(key) => self.fence(key).await,
+            Action::StopReceiving(key) => self.stop_receiving(key).await,
+            Action::ResumeReceiving(key) => self.change(key, Change::StartReceiver, self.policy.stop_deadline).await,
+            Action::Follow { replica, source } => self.follow(replica, source, mandate).await,
+            Action::CatchUp { replica, until } => self.catch_up(replica, until).await,
+            Action::Drain(key) => self.drain(key).await,
+            Action::Promote { replica, semi_sync } => self.promote(replica, *semi_sync, mandate).await,
+            Action::Detach(key) => self.change(key, Change::Detach, self.policy.repoint_deadline).await,
+        }
+    }
+
+    async fn change(&self, key: &InstanceKey, change: Change, deadline: Duration) -> Result<Reply, String> {
+        self.fleet.change(key, change, deadline).await.map(|()| Reply::Done).map_err(|error| error.to_string())
+    }
+
+    async fn fence(&self, key: &InstanceKey) -> Result<Reply, String> {
+        match self.fleet.fence(key, self.policy.fence_deadline).await {
+            Fenced::Done | Fenced::Queued => Ok(Reply::Done),
+            Fenced::NotReached(failure) => Err(failure.to_string()),
+            Fenced::Refused(code, message) => Err(format!("error {code}: {message}")),
+        }
+    }
+
+    /// Stops the receiving thread, then reads what it received. A thread that does not stop in time sits in a
+    /// reconnect attempt and receives nothing; the position counts, moving it has to wait.
+    async fn stop_receiving(&self, key: &InstanceKey) -> Result<Reply, String> {
+        let slow = match self.fleet.change(key, Change::StopReceiver, self.policy.stop_deadline).await {
+            Ok(()) => false,
+            Err(ExecError::Timeout { .. }) => true,
+            Err(error) => return Err(error.to_string()),
+        };
+        let observation = self.fleet.probe_fresh(key, self.policy.stop_deadline).await;
+        self.pictures.observe(&observation);
+        match &observation.outcome {
+            Outcome::Failed(failure) => Err(failure.to_string()),
+            Outcome::Read(reading) => {
+                let gtids = Gtids::received(&reading.instance).map_err(|error| error.to_string())?;
+                Ok(Reply::Position { gtids, slow })
+            }
+        }
+    }
+
+    /// Changes the source and starts replication. What was received and not executed is executed before.
+    async fn follow(&self, replica: &InstanceKey, source: &InstanceKey, mandate: &dyn Mandate) -> Result<Reply, String> {
+        let deadline = Instant::now() + self.policy.repoint_deadline;
+        let left = || deadline.saturating_duration_since(Instant::now());
+        self.fleet.wait_applied(replica, left()).await.map_err(|error| error.to_string())?;
+        if !mandate.holds() {
+            return Err("this node does not lead any more".into());
+        }
+        let change = SourceChange {
+            to: source.clone(),
+            position: SourcePosition::Keep,
+            credentials: None,
+            may_drop_received: false,
+        };
+        self.change(replica, Change::ChangeSource(change), left()).await?;
+        self.change(replica, Change::StartReplication, left()).await
+    }
+
+    async fn catch_up(&self, replica: &InstanceKey, until: &Gtids) -> Result<Reply, String> {
+        match self.fleet.wait_for_gtid(replica, &until.to_string(), self.policy.drain_deadline).await {
+            Ok(()) => Ok(Reply::Done),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// Waits for what was received to be executed. A deadline that passed with progress is renewed.
+    async fn drain(&self, key: &InstanceKey) -> Result<Reply, String> {
+        match self.fleet.wait_applied(key, self.policy.drain_deadline).await {
+            Ok(_) => Ok(Reply::Done),
+            Err(ExecError::Timeout { progress, .. }) if !progress.is_empty() => Ok(Reply::Progressing),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
+    /// Forgets the source, then opens. In this order: a writable server that still replicates could be
+    /// written to from two sides.
+    async fn promote(&self, key: &InstanceKey, semi_sync: bool, mandate: &dyn Mandate) -> Result<Reply, String> {
+        let deadline = Instant::now() + self.policy.promote_deadline;
+        let left = || deadline.saturating_duration_since(Instant::now());
+        self.change(key, Change::ResetReplication, left()).await?;
+        if semi_sync {
+            self.change(key, Change::SemiSyncSource(true), left()).await?;
+        }
+        if !mandate.holds() {
+            return Err("this node does not lead any more".into());
+        }
+        self.change(key, Change::SetReadOnly(false), left()).await
+    }
+}

@@ -1,0 +1,224 @@
+//! Committing what a recovery is about to do and what came of it, in the term in which it is driven.
+
+use std::time::Duration;
+
+use orchestrator_backend::{BackendHandle, HandleError, NodeIdentity};
+use orchestrator_core::{
+    InstanceKey, Timestamp,
+    analysis::Finding,
+    recovery::{Recovery, Report},
+    view::LOST_IN_RECOVERY,
+};
+use orchestrator_raft::{
+    ProposeError, RaftNode,
+    command::{
+        BeginRecovery, BlockedBy, Command, DeclareDowntime, EndRecovery, RecoveryProgress, RegisterDetection, Reply,
+        Step,
+    },
+};
+
+use super::record;
+use crate::{clock, process};
+
+/// How long one commit may take. A healthy group needs a millisecond; one that needs this long has no quorum.
+const COMMIT_DEADLINE: Duration = Duration::from_secs(2);
+
+/// How long reading the backend may take.
+const READ_DEADLINE: Duration = Duration::from_secs(2);
+
+/// How long what a recovery left behind stays in downtime. As the original; it is lifted as soon as it is well.
+pub(crate) const LOST_DOWNTIME: Duration = Duration::from_secs(365 * 24 * 3600);
+
+/// Writes recoveries into the log, and reads those that are unfinished.
+#[derive(Clone)]
+pub(crate) struct Journal {
+    pub(crate) raft: RaftNode,
+    pub(crate) backend: BackendHandle,
+    pub(crate) node: NodeIdentity,
+    /// Finished recoveries block others of their cluster this long.
+    pub(crate) block_period: Duration,
+    /// Detections are not announced again within this time.
+    pub(crate) detection_block_period: Duration,
+}
+
+/// A recovery that lies in the log, and where.
+#[derive(Debug)]
+pub(super) struct Begun {
+    pub(super) uid: String,
+    pub(super) id: i64,
+    pub(super) seq: i64,
+    pub(super) term: u64,
+    pub(super) recovery: Recovery,
+    /// What is to be written with the next commit.
+    pub(super) story: Vec<String>,
+}
+
+/// A recovery that has not ended.
+#[derive(Debug)]
+pub(crate) struct Unfinished {
+    pub(crate) uid: String,
+    pub(crate) id: i64,
+    pub(crate) seq: i64,
+    pub(crate) record: String,
+}
+
+/// Why a commit did not go through.
+#[derive(Debug, thiserror::Error)]
+pub(super) enum JournalError {
+    /// The group did not take it.
+    #[error("{0}")]
+    Propose(#[from] ProposeError),
+    /// The own backend did not answer.
+    #[error("{0}")]
+    Backend(#[from] HandleError),
+    /// Another node drives this recovery, or this one does not lead any more.
+    #[error("this node does not drive it any more")]
+    NotOurs,
+}
+
+impl Journal {
+    async fn propose(&self, term: u64, command: Command) -> Result<Reply, JournalError> {
+        let (_, reply) = self.raft.propose_in_term(term, command, COMMIT_DEADLINE).await?;
+        Ok(reply)
+    }
+
+    async fn next_ids(&self) -> Result<(i64, i64), JournalError> {
+        let (recovery, detection) = self.backend.read(READ_DEADLINE, |backend| backend.highest_ids()).await?;
+        Ok((recovery + 1, detection + 1))
+    }
+
+    /// Registers a detection; `true` when it is new.
+    pub(super) async fn detect(&self, term: u64, finding: &Finding) -> Result<bool, JournalError> {
+        let (_, at_least_id) = self.next_ids().await?;
+        let at = clock::now();
+        let command = Command::RegisterDetection(RegisterDetection {
+            at_least_id,
+            key: finding.key.clone(),
+            analysis: finding.code.as_str().into(),
+            cluster: finding.cluster.to_string(),
+            cluster_alias: finding.alias.clone(),
+            replica_count: count(&finding.replicas),
+            replicas: finding.replicas.clone(),
+            actionable: finding.code.response().is_recovery(),
+            node_hostname: self.node.hostname.clone(),
+            node_token: self.node.token.clone(),
+            at,
+            active_since: at - self.detection_block_period,
+        });
+        let reply = self.propose(term, command).await?;
+        Ok(matches!(reply, Reply::Detected { id: Some(_) }))
+    }
+
+    /// Commits the beginning of a recovery, or says what is in its way.
+    pub(super) async fn begin(
+        &self,
+        term: u64,
+        recovery: Recovery,
+        story: Vec<String>,
+    ) -> Result<Result<Begun, BlockedBy>, JournalError> {
+        let (at_least_id, _) = self.next_ids().await?;
+        let at = clock::now();
+        let uid = format!("{}:{}", i128::from(at.as_millis()) * 1_000_000, process::token());
+        let case = &recovery.case;
+        let replicas: Vec<InstanceKey> = case.replicas.iter().map(|replica| replica.key.clone()).collect();
+        let command = Command::BeginRecovery(BeginRecovery {
+            uid: uid.clone(),
+            at_least_id,
+            failed: case.failed.clone(),
+            analysis: case.code.as_str().into(),
+            cluster: case.cluster.clone(),
+            cluster_alias: case.alias.clone(),
+            replica_count: count(&replicas),
+            replicas,
+            node_hostname: self.node.hostname.clone(),
+            node_token: self.node.token.clone(),
+            at,
+            active_since: at - self.block_period,
+            forced: case.forced,
+            stage: recovery.stage.as_str().into(),
+            record: record::to_text(&recovery),
+        });
+        match self.propose(term, command).await? {
+            Reply::Accepted { id } => Ok(Ok(Begun { uid, id, seq: 0, term, recovery, story })),
+            Reply::Blocked(by) => Ok(Err(by)),
+            _ => Err(JournalError::NotOurs),
+        }
+    }
+
+    /// Commits where a recovery is, and what happened since the last commit.
+    pub(super) async fn progress(&self, begun: &mut Begun, story: Vec<String>) -> Result<(), JournalError> {
+        let at = clock::now();
+        let recovery = &begun.recovery;
+        let command = Command::RecoveryProgress(RecoveryProgress {
+            uid: begun.uid.clone(),
+            expected_seq: begun.seq,
+            stage: recovery.stage.as_str().into(),
+            record: record::to_text(recovery),
+            successor: recovery.progress.successor.clone(),
+            steps: steps(story, at),
+            at,
+        });
+        match self.propose(begun.term, command).await? {
+            Reply::Progressed { seq } => {
+                begun.seq = seq;
+                Ok(())
+            }
+            _ => Err(JournalError::NotOurs),
+        }
+    }
+
+    /// Commits the end, with everything that is to be declared about what the recovery leaves behind.
+    pub(super) async fn end(&self, begun: &Begun, report: &Report, story: Vec<String>) -> Result<(), JournalError> {
+        let at = clock::now();
+        let case = &begun.recovery.case;
+        let left_behind = report.lost.iter().chain(report.successor.as_ref().map(|_| &case.failed));
+        let downtimes = left_behind.map(|key| DeclareDowntime {
+            key: key.clone(),
+            owner: "orchestrator".into(),
+            reason: LOST_IN_RECOVERY.into(),
+            begins_at: at,
+            ends_at: at + LOST_DOWNTIME,
+        });
+        let has_alias = case.alias != case.cluster;
+        let aliases = report.successor.iter().filter(|_| has_alias);
+        let command = Command::EndRecovery(EndRecovery {
+            uid: begun.uid.clone(),
+            expected_seq: begun.seq,
+            success: report.successor.is_some(),
+            successor: report.successor.clone(),
+            successor_alias: String::new(),
+            lost_replicas: report.lost.iter().cloned().collect(),
+            participants: case.replicas.iter().map(|replica| replica.key.clone()).collect(),
+            errors: report.errors.iter().map(|error| error.replace(['\n', '\r'], " ")).collect(),
+            steps: steps(story, at),
+            downtimes: downtimes.collect(),
+            end_downtimes: report.successor.iter().cloned().collect(),
+            aliases: aliases.map(|successor| (successor.to_string(), case.alias.clone())).collect(),
+            at,
+        });
+        match self.propose(begun.term, command).await? {
+            Reply::Ended { .. } => Ok(()),
+            _ => Err(JournalError::NotOurs),
+        }
+    }
+
+    /// Recoveries that have not ended, oldest first.
+    pub(super) async fn unfinished(&self) -> Result<Vec<Unfinished>, JournalError> {
+        let rows = self.backend.read(READ_DEADLINE, |backend| backend.unfinished_recoveries()).await?;
+        let unfinished = rows.into_iter().map(|(_, row)| Unfinished {
+            uid: row.uid,
+            id: row.id,
+            seq: row.seq,
+            record: row.record,
+        });
+        Ok(unfinished.collect())
+    }
+}
+
+fn steps(story: Vec<String>, at: Timestamp) -> Vec<Step> {
+    story.into_iter().map(|message| Step { at, message }).collect()
+}
+
+fn count(keys: &[InstanceKey]) -> u32 {
+    u32::try_from(keys.len()).unwrap_or(u32::MAX)
+}

@@ -1,0 +1,396 @@
+//! Recoveries on this node: beginning them when the group agreed, driving them stage by stage, and carrying
+//! on with those that another leader left.
+//!
+//! A stage is committed before it is executed and its results after, in the term in which this node leads.
+//! When a commit does not go through, the driver stops where it is: whoever leads next repeats the stage.
+
+mod execute;
+mod fault;
+mod hooks;
+mod journal;
+mod record;
+
+use std::{
+    collections::BTreeSet,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+
+use orchestrator_backend::NodeIdentity;
+use orchestrator_config::HookSettings;
+use orchestrator_core::{
+    InstanceKey,
+    analysis::{AnalysisCode, Finding, Response},
+    recovery::{self, Action, ActionResult, Recovery, RecoveryPolicy, Refusal, Reply, Report, Request, Stage},
+};
+use orchestrator_http::ports::{RecoverOutcome, RecoverWish};
+use orchestrator_raft::RaftNode;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::{Instrument, error, info, info_span, warn};
+
+use self::{
+    execute::{Executor, Mandate},
+    hooks::{HookFacts, HookList},
+    journal::{Begun, JournalError, Unfinished},
+};
+use crate::{audit::Audit, clock, discovery::Discovery, fleet::SharedFleet, picture::Pictures};
+
+pub(crate) use self::journal::{Journal, LOST_DOWNTIME};
+
+/// A finding that is refused for the same reason is told again after this.
+const REPEAT_REFUSAL: Duration = Duration::from_secs(60);
+
+/// What recoveries work with.
+pub(crate) struct Recoveries {
+    pub(crate) raft: RaftNode,
+    pub(crate) journal: Journal,
+    pub(crate) fleet: SharedFleet,
+    pub(crate) pictures: Arc<Pictures>,
+    pub(crate) discovery: Discovery,
+    pub(crate) policy: RecoveryPolicy,
+    pub(crate) hooks: HookSettings,
+    pub(crate) node: NodeIdentity,
+    pub(crate) audit: Audit,
+    pub(crate) tasks: TaskTracker,
+    pub(crate) stop: CancellationToken,
+    pub(crate) state: State,
+}
+
+/// What this node remembers about recoveries; losing it costs nothing but a repeated line.
+#[derive(Default)]
+pub(crate) struct State {
+    /// Recoveries that a task of this node drives now.
+    driven: Mutex<BTreeSet<String>>,
+    /// Refusals that were told, and when.
+    told: Mutex<std::collections::BTreeMap<(InstanceKey, String), orchestrator_core::Timestamp>>,
+}
+
+/// The term in which a recovery is driven.
+struct Term {
+    raft: RaftNode,
+    term: u64,
+}
+
+impl Mandate for Term {
+    fn holds(&self) -> bool {
+        let leadership = self.raft.leadership();
+        leadership.is_me && leadership.term == self.term
+    }
+}
+
+/// Why a recovery was not begun.
+#[derive(Debug, thiserror::Error)]
+enum NotBegun {
+    #[error("{0}")]
+    Refused(Refusal),
+    #[error("{0}")]
+    Blocked(String),
+    #[error("a hook of OnFailureDetectionProcesses failed: {0}")]
+    Hook(String),
+    #[error("{0}")]
+    Journal(#[from] JournalError),
+}
+
+impl Recoveries {
+    /// Answers a finding that the group agreed on: registers the detection, runs its hooks, and begins a
+    /// recovery where the configuration lets it.
+    pub(crate) async fn consider(self: &Arc<Self>, finding: &Finding, agreed_by: &[String], others: &[(String, String)]) {
+        if self.stop.is_cancelled() {
+            return;
+        }
+        let term = self.raft.leadership().term;
+        let declared = &self.pictures.current().view.declared;
+        let reason = if finding.is_skippable() {
+            Some("it is in downtime")
+        } else if declared.recoveries_disabled {
+            Some("recoveries are disabled globally")
+        } else if !finding.recovers_primaries {
+            Some("no RecoverMasterClusterFilters entry matches its cluster")
+        } else {
+            None
+        };
+        if let Err(error) = self.detected(term, finding).await {
+            warn!(instance = %finding.key, %error, "the detection was not registered, trying again");
+            return;
+        }
+        if let Some(reason) = reason {
+            self.tell_refusal(finding, reason);
+            return;
+        }
+        let request = Request {
+            code: finding.code,
+            failed: finding.key.clone(),
+            forced: false,
+            requested: None,
+            skip_hooks: false,
+        };
+        let mut story = vec![format!("{} of {}: agreed by {}", finding.code, finding.key, agreed_by.join(", "))];
+        story.extend(others.iter().map(|(node, vote)| format!("{node} {vote}")));
+        match self.begin(term, &request, story).await {
+            Ok(begun) => self.spawn_drive(begun),
+            Err(NotBegun::Journal(error)) => warn!(instance = %finding.key, %error, "the recovery was not begun"),
+            Err(other) => self.tell_refusal(finding, &other.to_string()),
+        }
+    }
+
+    /// Recovers because a person asked for it; waits for the end.
+    pub(crate) async fn on_request(self: &Arc<Self>, wish: RecoverWish) -> Result<RecoverOutcome, String> {
+        let term = self.raft.leadership().term;
+        let picture = self.pictures.fresh();
+        let finding = picture.findings.iter().find(|finding| finding.key == *picture.view.canonical(&wish.failed));
+        let Some(finding) = finding.filter(|finding| finding.code != AnalysisCode::NoProblem) else {
+            return Ok(RecoverOutcome::NotAttempted(format!("nothing is wrong with {}", wish.failed)));
+        };
+        if finding.code.response() != Response::RecoverPrimary {
+            let text = format!("{} of {} is not something that this version recovers from", finding.code, finding.key);
+            return Ok(RecoverOutcome::NotAttempted(text));
+        }
+        if let Err(error) = self.detected(term, finding).await {
+            return Err(error.to_string());
+        }
+        let request = Request {
+            code: finding.code,
+            failed: finding.key.clone(),
+            forced: true,
+            requested: wish.candidate,
+            skip_hooks: wish.skip_hooks,
+        };
+        let story = vec![format!("{} of {}: recovery asked for by {}", finding.code, finding.key, wish.by)];
+        let begun = match self.begin(term, &request, story).await {
+            Ok(begun) => begun,
+            Err(NotBegun::Journal(error)) => return Err(error.to_string()),
+            Err(other) => return Ok(RecoverOutcome::NotAttempted(other.to_string())),
+        };
+        let this = self.clone();
+        let driven = self.tasks.spawn(async move { this.drive(begun).await });
+        match driven.await {
+            Ok(Some(Report { successor: Some(successor), .. })) => Ok(RecoverOutcome::Promoted(successor)),
+            Ok(Some(report)) => Ok(RecoverOutcome::NobodyPromoted(report.errors.join("; "))),
+            _ => Err("the recovery goes on at another node".into()),
+        }
+    }
+
+    /// Carries on with recoveries that nobody drives.
+    pub(crate) async fn resume(self: &Arc<Self>) {
+        let term = self.raft.leadership().term;
+        let unfinished = match self.journal.unfinished().await {
+            Ok(unfinished) => unfinished,
+            Err(error) => {
+                warn!(%error, "cannot read what recoveries are unfinished");
+                return;
+            }
+        };
+        for Unfinished { uid, id, seq, record } in unfinished {
+            if self.is_driven(&uid) {
+                continue;
+            }
+            match record::from_text(&record) {
+                Ok(recovery) => {
+                    info!(recovery_uid = %uid, step = recovery.stage.as_str(), "carrying on with a recovery");
+                    let story = vec![format!("carried on at stage {} by {}", recovery.stage.as_str(), self.raft.health().me.raft_addr)];
+                    self.spawn_drive(Begun { uid, id, seq, term, recovery, story });
+                }
+                Err(error) => error!(recovery_uid = %uid, %error, "cannot carry on with a recovery"),
+            }
+        }
+    }
+
+    /// A stage of some recovery is under way here.
+    pub(crate) fn is_driving(&self) -> bool {
+        !self.state.driven.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
+    fn is_driven(&self, uid: &str) -> bool {
+        self.state.driven.lock().unwrap_or_else(PoisonError::into_inner).contains(uid)
+    }
+
+    /// Registers a detection; runs its hooks when it is new.
+    async fn detected(&self, term: u64, finding: &Finding) -> Result<(), NotBegun> {
+        let is_new = self.journal.detect(term, finding).await?;
+        if !is_new {
+            return Ok(());
+        }
+        info!(instance = %finding.key, cluster = %finding.cluster, analysis = %finding.code, "failure detected");
+        self.audit.note("detect", Some(&finding.key), &finding.cluster, &format!("{}: {}", finding.code, finding.code.description()));
+        if hooks::is_empty(&self.hooks, HookList::FailureDetection) {
+            return Ok(());
+        }
+        let facts = self.hook_facts(finding, "");
+        let (_, result) = hooks::run(&self.hooks, HookList::FailureDetection, &facts, &self.tasks).await;
+        result.map_err(NotBegun::Hook)
+    }
+
+    /// Plans a recovery on a fresh picture and commits its beginning.
+    async fn begin(&self, term: u64, request: &Request, story: Vec<String>) -> Result<Begun, NotBegun> {
+        let picture = self.pictures.fresh();
+        let planned = recovery::plan(
+            request,
+            &picture.view,
+            &picture.topology,
+            &self.policy,
+            &**self.pictures.filters(),
+            clock::now(),
+        );
+        let recovery = planned.map_err(NotBegun::Refused)?;
+        let begun = self.journal.begin(term, recovery, story).await?;
+        begun.map_err(|by| NotBegun::Blocked(format!("{} (recovery {})", by.reason, by.id)))
+    }
+
+    fn spawn_drive(self: &Arc<Self>, begun: Begun) {
+        let this = self.clone();
+        self.tasks.spawn(async move { this.drive(begun).await });
+    }
+
+    /// Drives one recovery to its end, or until this node does not lead any more.
+    async fn drive(self: &Arc<Self>, begun: Begun) -> Option<Report> {
+        let uid = begun.uid.clone();
+        if !self.state.driven.lock().unwrap_or_else(PoisonError::into_inner).insert(uid.clone()) {
+            return None;
+        }
+        let span = info_span!("recovery", recovery_uid = %uid, analysis = %begun.recovery.case.code);
+        let result = self.drive_stages(begun).instrument(span).await;
+        self.state.driven.lock().unwrap_or_else(PoisonError::into_inner).remove(&uid);
+        match result {
+            Ok(report) => Some(report),
+            Err(error) => {
+                warn!(recovery_uid = %uid, %error, "stopped driving the recovery");
+                None
+            }
+        }
+    }
+
+    async fn drive_stages(self: &Arc<Self>, mut begun: Begun) -> Result<Report, JournalError> {
+        let mandate = Term { raft: self.raft.clone(), term: begun.term };
+        let mut story = std::mem::take(&mut begun.story);
+        loop {
+            if let Some(report) = begun.recovery.report() {
+                self.journal.end(&begun, &report, story).await?;
+                self.ended(&begun, &report);
+                return Ok(report);
+            }
+            let stage = begun.recovery.stage;
+            let actions = self.wanted(&begun.recovery);
+            if self.stop.is_cancelled() {
+                return Err(JournalError::NotOurs);
+            }
+            if !actions.is_empty() {
+                self.journal.progress(&mut begun, std::mem::take(&mut story)).await?;
+                fault::point("before", stage);
+            }
+            let results = self.execute(&begun, actions, &mut story, &mandate).await;
+            if !mandate.holds() {
+                return Err(JournalError::NotOurs);
+            }
+            let told = begun.recovery.advance(results, &self.policy);
+            for line in &told {
+                info!(step = stage.as_str(), "{line}");
+            }
+            story.extend(told);
+            fault::point("after", stage);
+        }
+    }
+
+    /// Hooks that the configuration does not have need no commit of their own.
+    fn wanted(&self, recovery: &Recovery) -> Vec<Action> {
+        let mut actions = recovery.actions(&self.policy);
+        actions.retain(|action| match action {
+            Action::RunHooks(stage) => !hooks::is_empty(&self.hooks, HookList::Recovery(*stage)),
+            _ => true,
+        });
+        actions
+    }
+
+    async fn execute(
+        &self,
+        begun: &Begun,
+        actions: Vec<Action>,
+        story: &mut Vec<String>,
+        mandate: &dyn Mandate,
+    ) -> Vec<ActionResult> {
+        let (hooks, others): (Vec<_>, Vec<_>) =
+            actions.into_iter().partition(|action| matches!(action, Action::RunHooks(_)));
+        let mut results = Vec::new();
+        for action in hooks {
+            let Action::RunHooks(stage) = &action else { continue };
+            let facts = self.hook_facts_of(begun);
+            let (told, result) = hooks::run(&self.hooks, HookList::Recovery(*stage), &facts, &self.tasks).await;
+            story.extend(told);
+            results.push((action, result.map(|()| Reply::Done)));
+        }
+        let mut policy = self.policy.clone();
+        if begun.recovery.stage == Stage::Late {
+            policy.repoint_deadline = policy.late_repoint_deadline;
+        }
+        let executor = Executor { fleet: self.fleet.clone(), pictures: self.pictures.clone(), policy };
+        results.extend(executor.run(others, mandate).await);
+        results
+    }
+
+    /// Tells people and looks at everybody anew, so that the next picture shows the new topology.
+    fn ended(&self, begun: &Begun, report: &Report) {
+        let case = &begun.recovery.case;
+        let text = match &report.successor {
+            Some(successor) => format!("{} of {}: promoted {successor}", case.code, case.failed),
+            None => format!("{} of {}: nobody was promoted: {}", case.code, case.failed, report.errors.join("; ")),
+        };
+        info!(successor = report.successor.as_ref().map(tracing::field::display), lost = report.lost.len(), "recovery finished");
+        self.audit.note("recover", Some(&case.failed), &case.cluster, &text);
+        let touched = case.replicas.iter().map(|replica| &replica.key).chain([&case.failed]);
+        touched.for_each(|key| self.discovery.request(key.clone()));
+    }
+
+    fn hook_facts(&self, finding: &Finding, uid: &str) -> HookFacts {
+        HookFacts {
+            failure_type: finding.code.as_str().into(),
+            instance_type: finding.instance_type().as_str().into(),
+            description: finding.code.description().into(),
+            failed: Some(finding.key.clone()),
+            cluster: (finding.cluster.to_string(), finding.alias.clone(), finding.domain.clone()),
+            replicas: finding.replicas.clone(),
+            is_downtimed: finding.facts.downtimed,
+            automated: (finding.recovers_primaries, finding.recovers_intermediates),
+            orchestrator_host: self.node.hostname.clone(),
+            recovery_uid: uid.into(),
+            ..HookFacts::default()
+        }
+    }
+
+    fn hook_facts_of(&self, begun: &Begun) -> HookFacts {
+        let Recovery { case, progress, .. } = &begun.recovery;
+        let filters = self.pictures.filters();
+        let successor = begun.recovery.promoted().map(|key| {
+            let record = self.pictures.record(key);
+            let alias = record.as_ref().map_or_else(String::new, |record| record.instance.labels.alias.clone());
+            let coordinates = record.and_then(|record| Some(record.instance.binary_log.as_ref()?.to_string()));
+            (key.clone(), alias, coordinates)
+        });
+        HookFacts {
+            failure_type: case.code.as_str().into(),
+            instance_type: "master".into(),
+            description: case.code.description().into(),
+            command: String::new(),
+            failed: Some(case.failed.clone()),
+            cluster: (case.cluster.clone(), case.alias.clone(), String::new()),
+            replicas: case.replicas.iter().map(|replica| replica.key.clone()).collect(),
+            is_downtimed: false,
+            automated: (
+                filters.recovers_primaries(&case.cluster, &case.alias),
+                filters.recovers_intermediate_primaries(&case.cluster, &case.alias),
+            ),
+            orchestrator_host: self.node.hostname.clone(),
+            recovery_uid: begun.uid.clone(),
+            successor,
+            lost: progress.lost.iter().cloned().collect(),
+        }
+    }
+
+    /// Says why nothing is done, but not each time that the finding comes round.
+    fn tell_refusal(&self, finding: &Finding, reason: &str) {
+        let now = clock::now();
+        let mut told = self.state.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.retain(|_, at| now.since(*at) < REPEAT_REFUSAL);
+        if told.insert((finding.key.clone(), reason.to_owned()), now).is_none() {
+            warn!(instance = %finding.key, analysis = %finding.code, reason, "no recovery");
+        }
+    }
+}
