@@ -170,7 +170,8 @@ impl dyn Backend + '_ {
                 comment: "forced recovery".into(),
                 at: begin.at,
             };
-            self.acknowledge_recoveries(&acknowledgement)?;
+            // The detection stays: it is what this recovery answers.
+            self.acknowledge_each(&acknowledgement)?;
         }
         let sql = "select recovery_id from topology_recovery \
                    where in_active_period = 1 and hostname = ? and port = ?";

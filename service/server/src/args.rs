@@ -127,19 +127,23 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Invocation, UsageError> {
     let mut rest = arguments.iter();
     let mut word = None;
     while let Some(argument) = rest.next() {
-        let Some(flag) = argument.strip_prefix("--").or_else(|| argument.strip_prefix('-')).filter(|f| !f.is_empty())
+        let Some(flag) =
+            argument.strip_prefix("--").or_else(|| argument.strip_prefix('-')).filter(|f| !f.is_empty())
         else {
             word = Some(argument.as_str());
             break;
         };
-        let (name, value) = flag.split_once('=').map_or((flag, None), |(name, value)| (name, Some(value.to_owned())));
+        let (name, value) =
+            flag.split_once('=').map_or((flag, None), |(name, value)| (name, Some(value.to_owned())));
         if let Some((_, used)) = VALUE_FLAGS.iter().find(|(known, _)| *known == name) {
             let value = match value {
                 Some(value) => value,
                 None => rest.next().cloned().ok_or_else(|| UsageError::MissingValue(name.into()))?,
             };
             match name {
-                "config" => flags.config = Some(value.into()).filter(|path: &PathBuf| !path.as_os_str().is_empty()),
+                "config" => {
+                    flags.config = Some(value.into()).filter(|path: &PathBuf| !path.as_os_str().is_empty())
+                }
                 "c" => command = Some(value),
                 _ => note_ignored(&mut flags, name, *used),
             }

@@ -48,7 +48,8 @@ impl Audit {
                 message: message.into(),
             };
             self.tasks.spawn(async move {
-                if let Err(error) = backend.call(WRITE_DEADLINE, move |backend| backend.add_audit(&row)).await {
+                if let Err(error) = backend.call(WRITE_DEADLINE, move |backend| backend.add_audit(&row)).await
+                {
                     warn!(%error, "cannot write the audit");
                 }
             });
@@ -66,7 +67,8 @@ impl Audit {
         let Some(path) = &self.file else { return Ok(()) };
         let (host, port) = key.map_or(("", 0), |key| (&*key.hostname, key.port));
         let time = orchestrator_backend::timestamp_to_text(at);
-        let line = format!("{time}\t{kind}\t{host}\t{port}\t[{cluster}]\t{}\n", message.replace(['\n', '\t'], " "));
+        let line =
+            format!("{time}\t{kind}\t{host}\t{port}\t[{cluster}]\t{}\n", message.replace(['\n', '\t'], " "));
         let _one_at_a_time = self.writing.lock().unwrap_or_else(PoisonError::into_inner);
         OpenOptions::new().append(true).create(true).open(path)?.write_all(line.as_bytes())
     }

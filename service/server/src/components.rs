@@ -3,7 +3,8 @@
 use std::time::Duration;
 
 use orchestrator_config::{
-    BehindPolicy, ClassificationSettings, DiscoverySettings, InstanceNaming, RecoverySettings, Settings, TlsMode,
+    BehindPolicy, ClassificationSettings, DiscoverySettings, InstanceNaming, RecoverySettings, Settings,
+    TlsMode,
 };
 use orchestrator_core::{
     InstanceKey,

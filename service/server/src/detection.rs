@@ -5,7 +5,7 @@
 //! leader gathers the votes of its peers and hands a dead primary over to recovery.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, BTreeSet},
     sync::Arc,
     time::Duration,
 };
@@ -26,13 +26,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use crate::{
-    fleet::SharedFleet,
-    picture::Pictures,
-    recovery::Recoveries,
-    watching::Suspicion,
-    witness,
-};
+use crate::{fleet::SharedFleet, picture::Pictures, recovery::Recoveries, watching::Suspicion, witness};
 
 /// All findings are gone through so often, for those that no suspicion led to. As the original's
 /// `RecoveryPollSeconds`.
@@ -80,10 +74,14 @@ struct Votes {
 
 impl Detection {
     /// Follows suspicions until stopped.
-    pub(crate) async fn run(self: Arc<Self>, mut suspicions: mpsc::Receiver<Suspicion>, stop: CancellationToken) {
+    pub(crate) async fn run(
+        self: Arc<Self>,
+        mut suspicions: mpsc::Receiver<Suspicion>,
+        stop: CancellationToken,
+    ) {
         let begun = Instant::now();
         let mut pursuits: JoinSet<InstanceKey> = JoinSet::new();
-        let mut pursued: HashMap<InstanceKey, Instant> = HashMap::new();
+        let mut pursued: BTreeSet<InstanceKey> = BTreeSet::new();
         let mut rounds = interval(FINDINGS_INTERVAL);
         rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -96,27 +94,27 @@ impl Detection {
                     }
                     continue;
                 }
-                Some(suspicion) = suspicions.recv() => vec![(suspicion.key, suspicion.reason)],
+                Some(suspicion) = suspicions.recv() => vec![suspicion],
                 _ = rounds.tick() => self.found(),
             };
-            for (key, reason) in suspects {
-                if pursued.contains_key(&key) {
+            for suspicion in suspects {
+                if pursued.contains(&suspicion.key) || self.recoveries.is_answered(&suspicion.key) {
                     continue;
                 }
-                debug!(instance = %key, %reason, "looking closer");
-                pursued.insert(key.clone(), Instant::now());
+                debug!(instance = %suspicion.key, reason = suspicion.reason, "looking closer");
+                pursued.insert(suspicion.key.clone());
                 let this = self.clone();
                 let settled_at = begun + self.settle_time;
                 pursuits.spawn(async move {
-                    this.pursue(&key, settled_at).await;
-                    key
+                    this.pursue(&suspicion, settled_at).await;
+                    suspicion.key
                 });
             }
         }
     }
 
     /// Findings that call for a closer look.
-    fn found(&self) -> Vec<(InstanceKey, String)> {
+    fn found(&self) -> Vec<Suspicion> {
         let picture = self.pictures.current();
         let looks = picture.findings.iter().filter_map(|finding| {
             let key = match finding.code.emergency() {
@@ -125,12 +123,13 @@ impl Detection {
                 None if finding.code.response() == Response::RecoverPrimary => finding.key.clone(),
                 None => return None,
             };
-            Some((key, finding.code.to_string()))
+            Some(Suspicion::new(key, finding.code.as_str()))
         });
         looks.collect()
     }
 
-    async fn pursue(&self, key: &InstanceKey, settled_at: Instant) {
+    async fn pursue(&self, suspicion: &Suspicion, settled_at: Instant) {
+        let key = &suspicion.key;
         let mut wait = LOOK_AGAIN_MIN;
         let alive = {
             let confirmed = self.confirm(key);
@@ -147,7 +146,7 @@ impl Detection {
             debug!(instance = %key, "suspicion refuted");
             return;
         }
-        if timeout(PURSUIT_MAX, self.follow_replicas(key, settled_at)).await.is_err() {
+        if timeout(PURSUIT_MAX, self.follow_replicas(suspicion, settled_at)).await.is_err() {
             debug!(instance = %key, "looked long enough, the next round of findings takes over");
         }
     }
@@ -161,7 +160,8 @@ impl Detection {
     }
 
     /// Looks at the replicas until analysis says what it is.
-    async fn follow_replicas(&self, key: &InstanceKey, settled_at: Instant) {
+    async fn follow_replicas(&self, suspicion: &Suspicion, settled_at: Instant) {
+        let key = &suspicion.key;
         let mut wait = LOOK_AGAIN_MIN;
         let mut votes: Option<Votes> = None;
         let mut told = BTreeMap::new();
@@ -173,7 +173,7 @@ impl Detection {
             match finding {
                 Some(finding) if may_act && finding.code.response() == Response::RecoverPrimary => {
                     self.gather(&mut votes, finding).await;
-                    if self.decide(&votes, finding, &mut told).await {
+                    if self.decide(&votes, finding, suspicion, &mut told).await {
                         return;
                     }
                 }
@@ -212,21 +212,29 @@ impl Detection {
     }
 
     /// True when there is nothing more to find out.
-    async fn decide(&self, votes: &Option<Votes>, finding: &Finding, told: &mut BTreeMap<String, String>) -> bool {
-        let Some(votes) = votes.as_ref().filter(|votes| votes.gathered_at.elapsed() < EVIDENCE_AGE_MAX) else {
+    async fn decide(
+        &self,
+        votes: &Option<Votes>,
+        finding: &Finding,
+        suspicion: &Suspicion,
+        told: &mut BTreeMap<String, String>,
+    ) -> bool {
+        let Some(votes) = votes.as_ref().filter(|votes| votes.gathered_at.elapsed() < EVIDENCE_AGE_MAX)
+        else {
             return false;
         };
         match verdict::decide(witness::voters(&self.raft), self.quorum, &votes.evidence) {
             Verdict::Dead { agreed_by, others } => {
                 info!(instance = %finding.key, analysis = %finding.code, agreed_by = agreed_by.join(", "), "agreed to be dead");
-                self.recoveries.consider(finding, &agreed_by, &others).await;
+                self.recoveries.consider(finding, suspicion, &agreed_by, &others).await;
                 true
             }
             Verdict::NotAgreed { agreed, needed, votes } => {
                 let votes: BTreeMap<String, String> =
                     votes.into_iter().map(|(node, vote)| (node, vote.to_string())).collect();
                 if *told != votes {
-                    let said: Vec<String> = votes.iter().map(|(node, vote)| format!("{node} {vote}")).collect();
+                    let said: Vec<String> =
+                        votes.iter().map(|(node, vote)| format!("{node} {vote}")).collect();
                     warn!(instance = %finding.key, analysis = %finding.code, agreed, needed, votes = said.join("; "),
                         "not enough nodes agree that it is dead, nothing is done");
                     *told = votes;

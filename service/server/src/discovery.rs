@@ -67,7 +67,11 @@ impl Discovery {
     }
 
     /// Probes `key` now and waits for what came of it.
-    pub(crate) async fn probe(&self, key: InstanceKey, deadline: Duration) -> Result<Arc<InstanceRecord>, NoAnswer> {
+    pub(crate) async fn probe(
+        &self,
+        key: InstanceKey,
+        deadline: Duration,
+    ) -> Result<Arc<InstanceRecord>, NoAnswer> {
         let (answer, answered) = oneshot::channel();
         let asked = async {
             self.requests.send(Request::Probe(key, Some(answer))).await.ok()?;
@@ -209,7 +213,8 @@ impl Crawler {
     }
 
     fn begin(&self, probes: &mut JoinSet<(InstanceKey, Arc<InstanceRecord>)>, key: InstanceKey) {
-        let (fleet, pictures, classifier) = (self.fleet.clone(), self.pictures.clone(), self.classifier.clone());
+        let (fleet, pictures, classifier) =
+            (self.fleet.clone(), self.pictures.clone(), self.classifier.clone());
         pictures.attempt(&key, clock::now());
         probes.spawn(async move {
             let mut observation = fleet.probe(&key).await;
@@ -277,7 +282,8 @@ impl Crawler {
             _ => {
                 let exponent = i32::try_from(failures.min(64)).unwrap_or(64) - 1;
                 let grown = interval.as_secs_f64() * self.schedule.dead_factor.powi(exponent);
-                Duration::from_secs_f64(grown.min(self.schedule.dead_interval_max.as_secs_f64())).max(interval)
+                Duration::from_secs_f64(grown.min(self.schedule.dead_interval_max.as_secs_f64()))
+                    .max(interval)
             }
         }
     }

@@ -12,7 +12,10 @@ use orchestrator_core::{
 };
 use orchestrator_http::ports::Picture;
 use orchestrator_mysql::Change;
-use orchestrator_raft::{RaftNode, command::{Command, Expire}};
+use orchestrator_raft::{
+    RaftNode,
+    command::{Command, Expire},
+};
 use tokio::{
     sync::Notify,
     time::{Instant, MissedTickBehavior, interval},
@@ -21,7 +24,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
 use crate::{
-    api::NodeState, audit::Audit, clock, discovery::Discovery, fleet::SharedFleet, picture::Pictures,
+    api::NodeState,
+    audit::Audit,
+    clock,
+    discovery::Discovery,
+    fleet::SharedFleet,
+    picture::Pictures,
     recovery::{LOST_DOWNTIME, Recoveries},
 };
 
@@ -215,7 +223,10 @@ impl Duties {
             downtime.reason == LOST_IN_RECOVERY && picture.now.since(downtime.begins_at) >= LOST_DOWNTIME_MIN
         });
         lost.filter(|(key, _)| {
-            picture.view.get(key).is_some_and(|record| record.checks.is_valid() && record.instance.is_replicating())
+            picture
+                .view
+                .get(key)
+                .is_some_and(|record| record.checks.is_valid() && record.instance.is_replicating())
         })
         .map(|(key, _)| key.clone())
         .collect()

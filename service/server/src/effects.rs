@@ -8,7 +8,12 @@ use tokio_util::sync::CancellationToken;
 use crate::{discovery::Discovery, picture::Pictures};
 
 /// Carries news of the replicated state into the view and to discovery, until stopped.
-pub(crate) async fn run(mut news: MachineNews, pictures: Arc<Pictures>, discovery: Discovery, stop: CancellationToken) {
+pub(crate) async fn run(
+    mut news: MachineNews,
+    pictures: Arc<Pictures>,
+    discovery: Discovery,
+    stop: CancellationToken,
+) {
     loop {
         pictures.declare(&news.declared.borrow_and_update().clone());
         tokio::select! {

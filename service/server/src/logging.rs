@@ -14,10 +14,11 @@ pub(crate) fn start(verbosity: Verbosity) {
     let level = match verbosity {
         Verbosity::Quiet => "error",
         Verbosity::Normal => "info",
-        Verbosity::Debug => "debug,hyper=info,mysql_async=info,openraft=info",
+        Verbosity::Debug => "debug",
     };
-    // The raft library speaks of its own workings at info; what an election means is said by our own crate.
-    let default = if verbosity == Verbosity::Normal { format!("{level},openraft=warn") } else { level.into() };
+    // Libraries speak of their own workings; what that means is said by our own crates. The raft library calls
+    // its own orderly end an error.
+    let default = format!("{level},hyper=warn,mysql_async=warn,openraft=off");
     let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(default));
     let lines = tracing_subscriber::fmt::layer()
         .with_writer(std::io::stderr)

@@ -36,7 +36,8 @@ const EXIT_FAILURE: u8 = 1;
 fn main() -> ExitCode {
     // Some crates look for the process-wide provider; there is one in this build, and it is this one.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let arguments: Vec<String> = std::env::args_os().skip(1).map(|a| a.to_string_lossy().into_owned()).collect();
+    let arguments: Vec<String> =
+        std::env::args_os().skip(1).map(|a| a.to_string_lossy().into_owned()).collect();
     match args::parse(&arguments) {
         Ok(Invocation::Serve(flags)) => serve(flags),
         Ok(Invocation::Version) => {

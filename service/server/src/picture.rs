@@ -56,7 +56,11 @@ struct Folded {
 
 impl Pictures {
     /// Starts from what was known before.
-    pub(crate) fn new(view: TopologyView, policy: AnalysisPolicy, filters: Arc<dyn Filters + Send + Sync>) -> Self {
+    pub(crate) fn new(
+        view: TopologyView,
+        policy: AnalysisPolicy,
+        filters: Arc<dyn Filters + Send + Sync>,
+    ) -> Self {
         let mut folded = Folded { view, ..Folded::default() };
         let picture = paint(&mut folded, &policy, &*filters, clock::now());
         Self {
@@ -88,11 +92,6 @@ impl Pictures {
     /// Told of each new picture.
     pub(crate) fn changes(&self) -> watch::Receiver<u64> {
         self.made.subscribe()
-    }
-
-    /// What analysis calls wrong, and when.
-    pub(crate) fn policy(&self) -> &AnalysisPolicy {
-        &self.policy
     }
 
     /// The configuration's filters.

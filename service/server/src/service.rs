@@ -63,7 +63,9 @@ pub(crate) async fn run(settings: Settings, discovery_on: bool) -> anyhow::Resul
         );
     };
     let BackendSettings::Sqlite { file } = settings.backend.clone() else {
-        bail!("BackendDB is \"mysql\": this version keeps its state in SQLite; set \"BackendDB\": \"sqlite\" and \"SQLite3DataFile\"");
+        bail!(
+            "BackendDB is \"mysql\": this version keeps its state in SQLite; set \"BackendDB\": \"sqlite\" and \"SQLite3DataFile\""
+        );
     };
     if !discovery_on {
         bail!("-discovery=false: this version cannot serve the API without discovery and raft");
@@ -114,7 +116,10 @@ impl Stop {
     }
 }
 
-fn open_backend(file: &Path, node: &orchestrator_backend::NodeIdentity) -> anyhow::Result<(BackendHandle, BackendThread)> {
+fn open_backend(
+    file: &Path,
+    node: &orchestrator_backend::NodeIdentity,
+) -> anyhow::Result<(BackendHandle, BackendThread)> {
     let options = SqliteOptions::new(node.clone(), env!("CARGO_PKG_VERSION"), clock::now());
     let backend = SqliteBackend::open(file, &options).context("cannot open the backend")?;
     BackendHandle::start(Box::new(backend)).context("cannot start the backend's threads")
@@ -159,7 +164,13 @@ async fn serve(
     let (tasks, serving) = (TaskTracker::new(), TaskTracker::new());
     let (stop_all, stop_serving) = (CancellationToken::new(), CancellationToken::new());
     let (view, mut known) = load(&backend).await?;
-    known.extend(settings.discovery.initial_instances.iter().map(|(host, port)| InstanceKey::new(host.as_str(), *port)));
+    known.extend(
+        settings
+            .discovery
+            .initial_instances
+            .iter()
+            .map(|(host, port)| InstanceKey::new(host.as_str(), *port)),
+    );
     let filters = Arc::new(ConfiguredFilters { settings: settings.clone() });
     let pictures = Arc::new(Pictures::new(view, components::analysis_policy(&settings), filters.clone()));
     let fleet: SharedFleet = Arc::new(Fleet::new(components::probe_settings(&settings)));
@@ -290,7 +301,14 @@ impl Shared {
         tasks.spawn(crawler.run(requests, known, stop_all.clone()));
         let pace = components::pace(&self.settings);
         let (pictures, fleet) = (self.pictures.clone(), self.fleet.clone());
-        tasks.spawn(watching::run(pictures, fleet, self.discovery.clone(), pace, suspicions, stop_all.clone()));
+        tasks.spawn(watching::run(
+            pictures,
+            fleet,
+            self.discovery.clone(),
+            pace,
+            suspicions,
+            stop_all.clone(),
+        ));
         tasks.spawn(detection.run(suspected, stop_all.clone()));
         let stop = stop_all.clone();
         tasks.spawn(async move {
@@ -315,7 +333,7 @@ impl Shared {
                 let reason = format!("{} lost its connection to it", record.instance.key);
                 let key = pictures.canonical(&source);
                 // A full queue holds enough suspicions; this one comes again with the next probe.
-                let _ = suspicions.try_send(watching::Suspicion { key, reason });
+                let _ = suspicions.try_send(watching::Suspicion::new(key, reason));
             }
             if duties::is_open_old_primary(&pictures.current(), record) {
                 returned.notify_one();
@@ -350,7 +368,8 @@ impl Shared {
             maintenance_lag: settings.recovery.maintenance_lag,
         };
         let http = orchestrator_http::Settings::new(&settings.listen, &settings.auth, identity, limits)?;
-        let http = orchestrator_http::Settings { default_instance_port: settings.topology.default_port, ..http };
+        let http =
+            orchestrator_http::Settings { default_instance_port: settings.topology.default_port, ..http };
         let api = Arc::new(NodeApi {
             raft: running.raft.clone(),
             raft_bind,
@@ -375,7 +394,9 @@ impl Shared {
             raft: Some(api),
             filters: self.filters.clone(),
         };
-        let server = Server::bind(Api::new(http, ports, Arc::new(Metrics::new()))).await.context("cannot serve the API")?;
+        let server = Server::bind(Api::new(http, ports, Arc::new(Metrics::new())))
+            .await
+            .context("cannot serve the API")?;
         if let Some(address) = server.local_addr() {
             info!(%address, "serving the API");
         }

@@ -9,7 +9,7 @@ use std::{
 };
 
 use orchestrator_core::{
-    InstanceKey,
+    InstanceKey, Timestamp,
     instance::ThreadState,
     view::{InstanceRecord, LOST_IN_RECOVERY},
 };
@@ -22,7 +22,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
-use crate::{discovery::Discovery, fleet::SharedFleet, picture::Pictures};
+use crate::{clock, discovery::Discovery, fleet::SharedFleet, picture::Pictures};
 
 /// Suspicions that wait for detection. One per primary is under way at a time; more add nothing.
 pub(crate) const SUSPICIONS_MAX: usize = 1_000;
@@ -34,15 +34,27 @@ pub(crate) struct Suspicion {
     pub(crate) key: InstanceKey,
     /// What was seen, for people.
     pub(crate) reason: String,
+    /// When.
+    pub(crate) at: Timestamp,
+}
+
+impl Suspicion {
+    /// Seen now.
+    pub(crate) fn new(key: InstanceKey, reason: impl Into<String>) -> Self {
+        Self { key, reason: reason.into(), at: clock::now() }
+    }
 }
 
 /// Who is to be watched in this picture.
 fn wanted(picture: &Picture) -> BTreeSet<InstanceKey> {
-    let with_replicas = picture.view.records().map(|(key, _)| key).filter(|key| {
-        picture.topology.place(key).is_some_and(|place| !place.replicas.is_empty())
-    });
+    let with_replicas = picture
+        .view
+        .records()
+        .map(|(key, _)| key)
+        .filter(|key| picture.topology.place(key).is_some_and(|place| !place.replicas.is_empty()));
     let left_behind = picture.view.declared.downtimes.iter();
-    let left_behind = left_behind.filter(|(_, downtime)| downtime.reason == LOST_IN_RECOVERY).map(|(key, _)| key);
+    let left_behind =
+        left_behind.filter(|(_, downtime)| downtime.reason == LOST_IN_RECOVERY).map(|(key, _)| key);
     with_replicas.chain(left_behind.filter(|key| picture.view.get(key).is_some())).cloned().collect()
 }
 
@@ -78,7 +90,13 @@ pub(crate) async fn run(
         for key in wanted {
             watched.entry(key).or_insert_with_key(|key| {
                 debug!(instance = %key, "watched from now on");
-                watchers.spawn(follow(fleet.clone(), discovery.clone(), key.clone(), pace, suspicions.clone()))
+                watchers.spawn(follow(
+                    fleet.clone(),
+                    discovery.clone(),
+                    key.clone(),
+                    pace,
+                    suspicions.clone(),
+                ))
             });
         }
         tokio::select! {
@@ -121,6 +139,6 @@ async fn follow(
             info!(instance = %key, %reason, "instance is suspected");
         }
         // A full queue holds this suspicion already, or will take its next repetition.
-        let _ = suspicions.try_send(Suspicion { key: key.clone(), reason });
+        let _ = suspicions.try_send(Suspicion::new(key.clone(), reason));
     }
 }

@@ -150,7 +150,8 @@ fn heard(observer: String, answer: Result<Vec<u8>, String>) -> Evidence {
         Ok(answer) => answer,
         Err(error) => return nothing(error),
     };
-    let Ok(Message::Saw { primary, replicas_reached, replicas_missed, at }) = serde_json::from_slice(&answer) else {
+    let Ok(Message::Saw { primary, replicas_reached, replicas_missed, at }) = serde_json::from_slice(&answer)
+    else {
         return nothing("did not understand the question".into());
     };
     let primary = match primary {
@@ -160,5 +161,11 @@ fn heard(observer: String, answer: Result<Vec<u8>, String>) -> Evidence {
             None => return nothing(format!("told of an unknown kind of failure: {kind}")),
         },
     };
-    Evidence { observer, primary, replicas_reached, replicas_missed, at: orchestrator_core::Timestamp::from_millis(at) }
+    Evidence {
+        observer,
+        primary,
+        replicas_reached,
+        replicas_missed,
+        at: orchestrator_core::Timestamp::from_millis(at),
+    }
 }

@@ -54,19 +54,7 @@ impl dyn Backend + '_ {
     pub fn acknowledge_recoveries(&mut self, ack: &Acknowledgement) -> Result<Vec<i64>, BackendError> {
         self.in_transaction(|backend| {
             let (condition, values) = ack.selector.condition();
-            let sql = format!(
-                "select recovery_id, in_active_period = 1 and end_recovery is not null from topology_recovery \
-                 where acknowledged = 0 and {condition} order by recovery_id"
-            );
-            let mut acknowledged = Vec::new();
-            for mut row in backend.query(&sql, &values)? {
-                let (id, blocks) = (row.int(), row.truth());
-                backend.acknowledge(id, ack)?;
-                if blocks {
-                    backend.end_active_period(id, ack.at)?;
-                }
-                acknowledged.push(id);
-            }
+            let acknowledged = backend.acknowledge_each(ack)?;
             if matches!(ack.selector, AckSelector::Cluster(_) | AckSelector::Instance(_)) {
                 let sql = format!(
                     "select detection_id from topology_failure_detection where in_active_period = 1 and {condition}"
@@ -75,6 +63,25 @@ impl dyn Backend + '_ {
             }
             Ok(acknowledged)
         })
+    }
+
+    /// The same without an effect on detections.
+    pub(super) fn acknowledge_each(&mut self, ack: &Acknowledgement) -> Result<Vec<i64>, BackendError> {
+        let (condition, values) = ack.selector.condition();
+        let sql = format!(
+            "select recovery_id, in_active_period = 1 and end_recovery is not null from topology_recovery \
+             where acknowledged = 0 and {condition} order by recovery_id"
+        );
+        let mut acknowledged = Vec::new();
+        for mut row in self.query(&sql, &values)? {
+            let (id, blocks) = (row.int(), row.truth());
+            self.acknowledge(id, ack)?;
+            if blocks {
+                self.end_active_period(id, ack.at)?;
+            }
+            acknowledged.push(id);
+        }
+        Ok(acknowledged)
     }
 
     fn acknowledge(&mut self, id: i64, ack: &Acknowledgement) -> Result<(), BackendError> {

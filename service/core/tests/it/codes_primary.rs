@@ -250,8 +250,14 @@ fn a_log_first_looked_at_now_has_not_stood_still() {
 
 #[test]
 fn limits_are_exceeded_not_met() {
-    check("a semi=2/1 standing=10\n  b", expect!["a:3306 LockedSemiSyncPrimaryHypothesis: 1 replicas, 1 valid, 1 replicating"]);
-    check("a unreachable\n  b lag=10", expect!["a:3306 UnreachablePrimary: 1 replicas, 1 valid, 1 replicating"]);
+    check(
+        "a semi=2/1 standing=10\n  b",
+        expect!["a:3306 LockedSemiSyncPrimaryHypothesis: 1 replicas, 1 valid, 1 replicating"],
+    );
+    check(
+        "a unreachable\n  b lag=10",
+        expect!["a:3306 UnreachablePrimary: 1 replicas, 1 valid, 1 replicating"],
+    );
 }
 
 #[test]
@@ -365,6 +371,8 @@ fn a_member_that_left_its_group_is_an_ordinary_primary() {
 fn a_secondary_that_left_its_group_is_no_primary() {
     check(
         "g1 group=g/PRIMARY/ONLINE\n  g2 group=g/SECONDARY/OFFLINE unreachable\n    r io=connecting",
-        expect!["g2:3306 DeadIntermediateWithSingleReplicaFailingToConnect: 1 replicas, 1 valid, 0 replicating, 1 failing"],
+        expect![
+            "g2:3306 DeadIntermediateWithSingleReplicaFailingToConnect: 1 replicas, 1 valid, 0 replicating, 1 failing"
+        ],
     );
 }

@@ -11,6 +11,7 @@ mod original;
 mod problems;
 mod random;
 mod silence;
+mod stale;
 mod structure;
 mod support;
 mod topology;

@@ -37,11 +37,20 @@ fn silence_is_measured_at_the_look_not_since() {
 
 #[test]
 fn silence_means_nothing_where_heartbeats_are_off() {
-    check("a silent\n  b quiet=60000 heartbeat=0", expect!["a:3306 UnreachablePrimary: 1 replicas, 1 valid, 1 replicating"]);
+    check(
+        "a silent\n  b quiet=60000 heartbeat=0",
+        expect!["a:3306 UnreachablePrimary: 1 replicas, 1 valid, 1 replicating"],
+    );
 }
 
 #[test]
 fn silence_is_measured_in_heartbeats() {
-    check("a silent\n  b quiet=4200 heartbeat=3000", expect!["a:3306 UnreachablePrimary: 1 replicas, 1 valid, 1 replicating"]);
-    check("a silent\n  b quiet=4300 heartbeat=3000", expect!["a:3306 DeadPrimary: 1 replicas, 1 valid, 0 replicating, 1 silent"]);
+    check(
+        "a silent\n  b quiet=4200 heartbeat=3000",
+        expect!["a:3306 UnreachablePrimary: 1 replicas, 1 valid, 1 replicating"],
+    );
+    check(
+        "a silent\n  b quiet=4300 heartbeat=3000",
+        expect!["a:3306 DeadPrimary: 1 replicas, 1 valid, 0 replicating, 1 silent"],
+    );
 }

@@ -148,6 +148,7 @@ fn descendants_are_told_by_edges() {
     assert!(is_descendant(ring, "a", "b") && is_descendant(ring, "b", "a") && is_descendant(ring, "c", "a"));
     assert!(!is_descendant(ring, "a", "c"));
     assert!(!is_descendant(ring, "c", "nobody"));
+    assert!(is_descendant("a source=b\n  b\n  x", "x", "b"), "around the ring");
 }
 
 #[test]
@@ -194,6 +195,12 @@ fn of_two_clusters_the_better_one_gets_the_alias() {
     let split = "old unreachable alias=shop\nnew alias=shop\n  b";
     assert_eq!(alias(split, "new:3306"), "shop");
     assert_eq!(alias(split, "old:3306"), "old:3306");
+}
+
+#[test]
+fn better_is_writable_then_more_replicas() {
+    assert_eq!(alias("a ro alias=shop\n  x\nb alias=shop", "b:3306"), "shop");
+    assert_eq!(alias("a alias=shop\nb alias=shop\n  x", "b:3306"), "shop");
 }
 
 #[test]

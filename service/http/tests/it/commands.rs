@@ -15,7 +15,11 @@ use crate::fake::{FakeNode, World, follower_of, isolated, key};
 async fn done(world: &World, route: &str, message: &str) -> serde_json::Value {
     let answer = world.get(&format!("/api/{route}")).await;
     let json = answer.json();
-    assert_eq!((answer.status(), &json["Code"], &json["Message"]), (200, &json!("OK"), &json!(message)), "{route}");
+    assert_eq!(
+        (answer.status(), &json["Code"], &json["Message"]),
+        (200, &json!("OK"), &json!(message)),
+        "{route}"
+    );
     json["Details"].clone()
 }
 
@@ -142,7 +146,12 @@ async fn closing_recoveries_takes_a_comment() {
     let world = World::default();
     for (route, message, details, asked) in [
         ("cluster/prod-a", "Acknowledged cluster recoveries", json!("db1:3306"), "Cluster(\"db1:3306\")"),
-        ("cluster/alias/prod-a", "Acknowledged cluster recoveries", json!("db1:3306"), "Cluster(\"db1:3306\")"),
+        (
+            "cluster/alias/prod-a",
+            "Acknowledged cluster recoveries",
+            json!("db1:3306"),
+            "Cluster(\"db1:3306\")",
+        ),
         (
             "instance/db1/3306",
             "Acknowledged instance recoveries",

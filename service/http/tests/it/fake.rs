@@ -16,8 +16,9 @@ use orchestrator_core::{
 use orchestrator_http::{
     Api, Identity, Metrics, Settings,
     ports::{
-        AckScope, Answer, Commands, DetectionFilter, DowntimeWish, HealthView, History, InstanceOperation, Node,
-        Page, Picture, PortError, Ports, Raft, Reads, RecoverOutcome, RecoverWish, RecoveryFilter, Role,
+        AckScope, Answer, Commands, DetectionFilter, DowntimeWish, HealthView, History, InstanceOperation,
+        Node, Page, Picture, PortError, Ports, Raft, Reads, RecoverOutcome, RecoverWish, RecoveryFilter,
+        Role,
     },
 };
 use orchestrator_wire::{
@@ -72,7 +73,11 @@ pub(crate) fn follower_of(uri: &str) -> HealthView {
 }
 
 pub(crate) fn isolated() -> HealthView {
-    HealthView { reasons: vec!["no leader for 2.1 s".into()], backend_writable: true, ..HealthView::default() }
+    HealthView {
+        reasons: vec!["no leader for 2.1 s".into()],
+        backend_writable: true,
+        ..HealthView::default()
+    }
 }
 
 pub(crate) fn key(host: &str) -> InstanceKey {
@@ -226,7 +231,11 @@ impl Node for FakeNode {
 
 impl Raft for FakeNode {
     fn status(&self) -> RaftStatus {
-        RaftStatus { raft_bind: "orc-0:10008".into(), state: self.health().role.as_str().into(), ..Default::default() }
+        RaftStatus {
+            raft_bind: "orc-0:10008".into(),
+            state: self.health().role.as_str().into(),
+            ..Default::default()
+        }
     }
     fn peers(&self) -> Vec<String> {
         vec!["orc-0:10008".into(), "orc-1:10008".into()]
@@ -404,7 +413,10 @@ impl World {
     pub(crate) async fn request(&self, request: Request<()>) -> Answered {
         let (parts, body) = self.api.handle(request, None).await.into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
-        Answered { response: Response::from_parts(parts, ()), body: String::from_utf8_lossy(&body).into_owned() }
+        Answered {
+            response: Response::from_parts(parts, ()),
+            body: String::from_utf8_lossy(&body).into_owned(),
+        }
     }
 
     pub(crate) async fn get(&self, path: &str) -> Answered {

@@ -20,7 +20,9 @@ async fn leader_check_tells_the_leader_from_the_others() {
         leader.get(&format!("/api/{path}")).await.is(StatusCode::OK, "\"OK\"");
     }
     for world in [follower(), alone()] {
-        for (path, status) in [("", 404), ("/503", 503), ("/200", 200), ("/x", 404), ("/-1", 404), ("/999", 999)] {
+        for (path, status) in
+            [("", 404), ("/503", 503), ("/200", 200), ("/x", 404), ("/-1", 404), ("/999", 999)]
+        {
             let answer = world.get(&format!("/api/leader-check{path}")).await;
             answer.is(StatusCode::from_u16(status).unwrap(), "\"Not leader\"");
         }
@@ -40,9 +42,11 @@ async fn raft_health_says_why_not() {
 
 #[tokio::test]
 async fn the_group_is_described_by_every_node() {
-    for (world, state, leader) in
-        [(World::default(), "Leader", "orc-0:10008"), (follower(), "Follower", "orc-0:10008"), (alone(), "Candidate", "")]
-    {
+    for (world, state, leader) in [
+        (World::default(), "Leader", "orc-0:10008"),
+        (follower(), "Follower", "orc-0:10008"),
+        (alone(), "Candidate", ""),
+    ] {
         world.get("/api/raft-state").await.is(StatusCode::OK, &format!("{state:?}"));
         world.get("/api/raft-leader").await.is(StatusCode::OK, &format!("{leader:?}"));
         world.get("/api/raft-peers").await.is(StatusCode::OK, r#"["orc-0:10008","orc-1:10008"]"#);
@@ -95,9 +99,12 @@ async fn health_is_that_of_the_own_backend() {
     assert_eq!((answer.status(), &json["Message"]), (200, &"Application node is healthy".into()));
     let world = World::default();
     let json = world.get("/api/status").await.json();
-    for (field, value) in
-        [("Hostname", "orc-0"), ("Token", "ef56"), ("RaftLeader", "orc-0:10008"), ("RaftLeaderURI", "http://orc-0:3000")]
-    {
+    for (field, value) in [
+        ("Hostname", "orc-0"),
+        ("Token", "ef56"),
+        ("RaftLeader", "orc-0:10008"),
+        ("RaftLeaderURI", "http://orc-0:3000"),
+    ] {
         assert_eq!(json["Details"][field], value);
     }
     assert_eq!(json["Details"]["ActiveNode"]["Hostname"], "orc-0:10008");
@@ -106,8 +113,14 @@ async fn health_is_that_of_the_own_backend() {
     sick.backend_error = "disk is full".into();
     let answer = World::default().health(sick).get("/api/health").await;
     let json = answer.json();
-    assert_eq!((answer.status(), &json["Message"]), (500, &"Application node is unhealthy disk is full".into()));
-    assert_eq!((&json["Details"]["Healthy"], &json["Details"]["Error"]), (&false.into(), &"disk is full".into()));
+    assert_eq!(
+        (answer.status(), &json["Message"]),
+        (500, &"Application node is unhealthy disk is full".into())
+    );
+    assert_eq!(
+        (&json["Details"]["Healthy"], &json["Details"]["Error"]),
+        (&false.into(), &"disk is full".into())
+    );
 }
 
 #[tokio::test]

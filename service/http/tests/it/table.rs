@@ -9,7 +9,11 @@ use orchestrator_http::{SYNONYMS, rows};
 const TEMPLATES: &str = include_str!("../golden/templates.txt");
 
 fn reference() -> BTreeMap<&'static str, &'static str> {
-    TEMPLATES.lines().filter_map(|line| line.split_once(' ')).map(|(flags, template)| (template, flags)).collect()
+    TEMPLATES
+        .lines()
+        .filter_map(|line| line.split_once(' '))
+        .map(|(flags, template)| (template, flags))
+        .collect()
 }
 
 #[test]

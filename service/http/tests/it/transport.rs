@@ -53,8 +53,19 @@ async fn head_is_answered_as_get_and_everything_else_not_found() {
 async fn what_is_not_a_route_is_plain_text() {
     let world = World::default();
     for path in [
-        "/", "/api", "/api/", "/api/nosuch", "/api/instance", "/api/instance/db1", "/api/Clusters", "/api//clusters",
-        "/api/clusters//", "/api/instance/db1/3306/x", "/api/instance//3306", "/web", "/api/cluster/",
+        "/",
+        "/api",
+        "/api/",
+        "/api/nosuch",
+        "/api/instance",
+        "/api/instance/db1",
+        "/api/Clusters",
+        "/api//clusters",
+        "/api/clusters//",
+        "/api/instance/db1/3306/x",
+        "/api/instance//3306",
+        "/web",
+        "/api/cluster/",
     ] {
         let answer = world.get(path).await;
         answer.is(StatusCode::NOT_FOUND, NOT_FOUND);
@@ -134,7 +145,9 @@ async fn basic_authentication_covers_all_but_probes() {
         answer.is(StatusCode::UNAUTHORIZED, "Not Authorized\n");
         assert_eq!(answer.header("www-authenticate"), "Basic realm=\"Authorization Required\"");
     }
-    for path in ["lb-check", "_ping", "leader-check", "leader-check/503", "routed-leader-check", "raft-health"] {
+    for path in
+        ["lb-check", "_ping", "leader-check", "leader-check/503", "routed-leader-check", "raft-health"]
+    {
         assert_eq!(world.get(&format!("/api/{path}")).await.status(), 200, "{path}");
     }
     let request = Request::builder().uri("/api/ack-all-recoveries?comment=x");

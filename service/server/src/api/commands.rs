@@ -71,7 +71,9 @@ impl Commands for NodeApi {
 
     fn forget(&self, key: InstanceKey) -> Answer<'_, ()> {
         async move {
-            let Some(record) = self.pictures.record(&key) else { return Err(PortError::UnknownInstance(key)) };
+            let Some(record) = self.pictures.record(&key) else {
+                return Err(PortError::UnknownInstance(key));
+            };
             let key = record.instance.key.clone();
             self.note("forget", &key, "");
             self.propose(Command::Forget { key }).await.map(drop)

@@ -14,7 +14,8 @@ use super::{LIST_DEADLINE, NodeApi, failed};
 impl History for NodeApi {
     fn audit(&self, instance: Option<InstanceKey>, page: Page) -> Answer<'_, Vec<AuditRecord>> {
         async move {
-            let read = move |backend: &mut dyn backend::Backend| backend.audit(instance.as_ref(), number(page));
+            let read =
+                move |backend: &mut dyn backend::Backend| backend.audit(instance.as_ref(), number(page));
             let rows = self.backend.read(LIST_DEADLINE, read).await.map_err(|error| failed(&error))?;
             Ok(rows.into_iter().map(audit_record).collect())
         }
@@ -49,8 +50,9 @@ impl History for NodeApi {
                 RecoveryFilter::Cluster(cluster) => backend::RecoveryFilter::Cluster(cluster),
                 RecoveryFilter::Alias(alias) => backend::RecoveryFilter::Alias(alias),
             };
-            let read =
-                move |backend: &mut dyn backend::Backend| backend.recoveries(&filter, unacknowledged, number(page));
+            let read = move |backend: &mut dyn backend::Backend| {
+                backend.recoveries(&filter, unacknowledged, number(page))
+            };
             let rows = self.backend.read(LIST_DEADLINE, read).await.map_err(|error| failed(&error))?;
             Ok(rows.into_iter().map(recovery_record).collect())
         }
@@ -74,7 +76,8 @@ impl History for NodeApi {
 
     fn blocked(&self, cluster: Option<String>) -> Answer<'_, Vec<BlockedRecord>> {
         async move {
-            let read = move |backend: &mut dyn backend::Backend| backend.blocked_recoveries(cluster.as_deref());
+            let read =
+                move |backend: &mut dyn backend::Backend| backend.blocked_recoveries(cluster.as_deref());
             let rows = self.backend.read(LIST_DEADLINE, read).await.map_err(|error| failed(&error))?;
             let record = |row: backend::BlockedRecoveryRow| BlockedRecord {
                 failed: row.key,

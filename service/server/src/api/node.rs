@@ -138,9 +138,10 @@ impl Raft for NodeApi {
     fn yield_to_hint(&self, hint: String) {
         let raft = self.raft.clone();
         let health = raft.health();
-        let peer = health.peers.iter().find(|peer| {
-            peer.member.node_id != health.me.node_id && peer.member.hostname.contains(&hint)
-        });
+        let peer = health
+            .peers
+            .iter()
+            .find(|peer| peer.member.node_id != health.me.node_id && peer.member.hostname.contains(&hint));
         if let Some(name) = peer.map(|peer| peer.member.raft_addr.clone()) {
             self.tasks.spawn(async move { tell(raft.yield_to(Some(&name), YIELD_DEADLINE).await.err()) });
         }

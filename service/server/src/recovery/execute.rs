@@ -46,7 +46,9 @@ impl Executor {
             Action::RunHooks(_) => Err("hooks are not run here".into()),
             Action::Fence(key) => self.fence(key).await,
             Action::StopReceiving(key) => self.stop_receiving(key).await,
-            Action::ResumeReceiving(key) => self.change(key, Change::StartReceiver, self.policy.stop_deadline).await,
+            Action::ResumeReceiving(key) => {
+                self.change(key, Change::StartReceiver, self.policy.stop_deadline).await
+            }
             Action::Follow { replica, source } => self.follow(replica, source, mandate).await,
             Action::CatchUp { replica, until } => self.catch_up(replica, until).await,
             Action::Drain(key) => self.drain(key).await,
@@ -56,7 +58,11 @@ impl Executor {
     }
 
     async fn change(&self, key: &InstanceKey, change: Change, deadline: Duration) -> Result<Reply, String> {
-        self.fleet.change(key, change, deadline).await.map(|()| Reply::Done).map_err(|error| error.to_string())
+        self.fleet
+            .change(key, change, deadline)
+            .await
+            .map(|()| Reply::Done)
+            .map_err(|error| error.to_string())
     }
 
     async fn fence(&self, key: &InstanceKey) -> Result<Reply, String> {
@@ -87,7 +93,12 @@ impl Executor {
     }
 
     /// Changes the source and starts replication. What was received and not executed is executed before.
-    async fn follow(&self, replica: &InstanceKey, source: &InstanceKey, mandate: &dyn Mandate) -> Result<Reply, String> {
+    async fn follow(
+        &self,
+        replica: &InstanceKey,
+        source: &InstanceKey,
+        mandate: &dyn Mandate,
+    ) -> Result<Reply, String> {
         let deadline = Instant::now() + self.policy.repoint_deadline;
         let left = || deadline.saturating_duration_since(Instant::now());
         self.fleet.wait_applied(replica, left()).await.map_err(|error| error.to_string())?;
@@ -122,7 +133,12 @@ impl Executor {
 
     /// Forgets the source, then opens. In this order: a writable server that still replicates could be
     /// written to from two sides.
-    async fn promote(&self, key: &InstanceKey, semi_sync: bool, mandate: &dyn Mandate) -> Result<Reply, String> {
+    async fn promote(
+        &self,
+        key: &InstanceKey,
+        semi_sync: bool,
+        mandate: &dyn Mandate,
+    ) -> Result<Reply, String> {
         let deadline = Instant::now() + self.policy.promote_deadline;
         let left = || deadline.saturating_duration_since(Instant::now());
         self.change(key, Change::ResetReplication, left()).await?;

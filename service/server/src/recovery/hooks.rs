@@ -91,8 +91,10 @@ impl HookFacts {
     /// known is absent: its placeholder stays as it is, its variable unset.
     fn values(&self) -> Vec<(&'static [&'static str], Option<&'static str>, String)> {
         let keys = |keys: &[InstanceKey]| keys.iter().map(ToString::to_string).collect::<Vec<_>>().join(",");
-        let host = |key: &Option<InstanceKey>| key.as_ref().map_or_else(String::new, |key| key.hostname.to_string());
-        let port = |key: &Option<InstanceKey>| key.as_ref().map_or_else(String::new, |key| key.port.to_string());
+        let host =
+            |key: &Option<InstanceKey>| key.as_ref().map_or_else(String::new, |key| key.hostname.to_string());
+        let port =
+            |key: &Option<InstanceKey>| key.as_ref().map_or_else(String::new, |key| key.port.to_string());
         let is = |word: &str| (self.instance_type == word).to_string();
         let (cluster, alias, domain) = self.cluster.clone();
         let mut values: Vec<(&'static [&'static str], Option<&'static str>, String)> = vec![
@@ -206,7 +208,8 @@ async fn execute(
     let mut words = shell.split_whitespace();
     let program = words.next().ok_or("ProcessesShellCommand is empty")?;
     // A file, not `-c`: the configured command may be a wrapper that expects one.
-    let script = write_script(&command).map_err(|error| format!("cannot write the hook to a file: {error}"))?;
+    let script =
+        write_script(&command).map_err(|error| format!("cannot write the hook to a file: {error}"))?;
     let child = Command::new(program)
         .args(words)
         .arg(script.path())
@@ -287,7 +290,8 @@ mod tests {
 
     #[test]
     fn placeholders_are_replaced_and_unknown_successors_stay() {
-        let (command, beside) = facts().command("x {failureType} {failedHost}:{failedPort} {successorHost} {slaveHosts} &");
+        let (command, beside) =
+            facts().command("x {failureType} {failedHost}:{failedPort} {successorHost} {slaveHosts} &");
         assert_eq!(command, "x DeadMaster db1:3306 {successorHost} db2:3306,db3:3306");
         assert!(beside);
     }
@@ -306,7 +310,8 @@ mod tests {
 
     #[tokio::test]
     async fn post_hooks_all_run_and_tell_the_first_failure() {
-        let (story, result) = run(&settings(&["exit 1", "true", "exit 2"]), POST, &facts(), &TaskTracker::new()).await;
+        let (story, result) =
+            run(&settings(&["exit 1", "true", "exit 2"]), POST, &facts(), &TaskTracker::new()).await;
         assert_eq!(story.len(), 3);
         assert_eq!(result, Err("PostFailoverProcesses hook 1 of 3: exit status: 1".into()));
     }

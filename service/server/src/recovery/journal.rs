@@ -12,8 +12,8 @@ use orchestrator_core::{
 use orchestrator_raft::{
     ProposeError, RaftNode,
     command::{
-        BeginRecovery, BlockedBy, Command, DeclareDowntime, EndRecovery, RecoveryProgress, RegisterDetection, Reply,
-        Step,
+        BeginRecovery, BlockedBy, Command, DeclareDowntime, EndRecovery, RecoveryProgress, RegisterDetection,
+        Reply, Step,
     },
 };
 
@@ -51,6 +51,8 @@ pub(super) struct Begun {
     pub(super) recovery: Recovery,
     /// What is to be written with the next commit.
     pub(super) story: Vec<String>,
+    /// When the failure was first suspected; of a resumed one, when it was resumed.
+    pub(super) noticed_at: Timestamp,
 }
 
 /// A recovery that has not ended.
@@ -115,6 +117,7 @@ impl Journal {
         term: u64,
         recovery: Recovery,
         story: Vec<String>,
+        noticed_at: Timestamp,
     ) -> Result<Result<Begun, BlockedBy>, JournalError> {
         let (at_least_id, _) = self.next_ids().await?;
         let at = clock::now();
@@ -139,7 +142,7 @@ impl Journal {
             record: record::to_text(&recovery),
         });
         match self.propose(term, command).await? {
-            Reply::Accepted { id } => Ok(Ok(Begun { uid, id, seq: 0, term, recovery, story })),
+            Reply::Accepted { id } => Ok(Ok(Begun { uid, id, seq: 0, term, recovery, story, noticed_at })),
             Reply::Blocked(by) => Ok(Err(by)),
             _ => Err(JournalError::NotOurs),
         }
@@ -168,7 +171,12 @@ impl Journal {
     }
 
     /// Commits the end, with everything that is to be declared about what the recovery leaves behind.
-    pub(super) async fn end(&self, begun: &Begun, report: &Report, story: Vec<String>) -> Result<(), JournalError> {
+    pub(super) async fn end(
+        &self,
+        begun: &Begun,
+        report: &Report,
+        story: Vec<String>,
+    ) -> Result<(), JournalError> {
         let at = clock::now();
         let case = &begun.recovery.case;
         let left_behind = report.lost.iter().chain(report.successor.as_ref().map(|_| &case.failed));

@@ -19,9 +19,12 @@ use std::{
 use orchestrator_backend::NodeIdentity;
 use orchestrator_config::HookSettings;
 use orchestrator_core::{
-    InstanceKey,
+    InstanceKey, Timestamp,
     analysis::{AnalysisCode, Finding, Response},
-    recovery::{self, Action, ActionResult, Recovery, RecoveryPolicy, Refusal, Reply, Report, Request, Stage},
+    recovery::{
+        self, Action, ActionResult, Recovery, RecoveryPolicy, Refusal, Reply, Report, Request, Stage,
+    },
+    view::LOST_IN_RECOVERY,
 };
 use orchestrator_http::ports::{RecoverOutcome, RecoverWish};
 use orchestrator_raft::RaftNode;
@@ -33,7 +36,9 @@ use self::{
     hooks::{HookFacts, HookList},
     journal::{Begun, JournalError, Unfinished},
 };
-use crate::{audit::Audit, clock, discovery::Discovery, fleet::SharedFleet, picture::Pictures};
+use crate::{
+    audit::Audit, clock, discovery::Discovery, fleet::SharedFleet, picture::Pictures, watching::Suspicion,
+};
 
 pub(crate) use self::journal::{Journal, LOST_DOWNTIME};
 
@@ -62,7 +67,7 @@ pub(crate) struct State {
     /// Recoveries that a task of this node drives now.
     driven: Mutex<BTreeSet<String>>,
     /// Refusals that were told, and when.
-    told: Mutex<std::collections::BTreeMap<(InstanceKey, String), orchestrator_core::Timestamp>>,
+    told: Mutex<std::collections::BTreeMap<(InstanceKey, String), Timestamp>>,
 }
 
 /// The term in which a recovery is driven.
@@ -94,7 +99,13 @@ enum NotBegun {
 impl Recoveries {
     /// Answers a finding that the group agreed on: registers the detection, runs its hooks, and begins a
     /// recovery where the configuration lets it.
-    pub(crate) async fn consider(self: &Arc<Self>, finding: &Finding, agreed_by: &[String], others: &[(String, String)]) {
+    pub(crate) async fn consider(
+        self: &Arc<Self>,
+        finding: &Finding,
+        suspicion: &Suspicion,
+        agreed_by: &[String],
+        others: &[(String, String)],
+    ) {
         if self.stop.is_cancelled() {
             return;
         }
@@ -124,11 +135,22 @@ impl Recoveries {
             requested: None,
             skip_hooks: false,
         };
-        let mut story = vec![format!("{} of {}: agreed by {}", finding.code, finding.key, agreed_by.join(", "))];
+        let elapsed_ms = clock::now().since(suspicion.at).as_millis();
+        let mut story = vec![
+            format!("suspected: {}", suspicion.reason),
+            format!(
+                "+{elapsed_ms} ms: {} of {}: agreed by {}",
+                finding.code,
+                finding.key,
+                agreed_by.join(", ")
+            ),
+        ];
         story.extend(others.iter().map(|(node, vote)| format!("{node} {vote}")));
-        match self.begin(term, &request, story).await {
+        match self.begin(term, &request, story, suspicion.at).await {
             Ok(begun) => self.spawn_drive(begun),
-            Err(NotBegun::Journal(error)) => warn!(instance = %finding.key, %error, "the recovery was not begun"),
+            Err(NotBegun::Journal(error)) => {
+                warn!(instance = %finding.key, %error, "the recovery was not begun")
+            }
             Err(other) => self.tell_refusal(finding, &other.to_string()),
         }
     }
@@ -137,12 +159,16 @@ impl Recoveries {
     pub(crate) async fn on_request(self: &Arc<Self>, wish: RecoverWish) -> Result<RecoverOutcome, String> {
         let term = self.raft.leadership().term;
         let picture = self.pictures.fresh();
-        let finding = picture.findings.iter().find(|finding| finding.key == *picture.view.canonical(&wish.failed));
+        let finding =
+            picture.findings.iter().find(|finding| finding.key == *picture.view.canonical(&wish.failed));
         let Some(finding) = finding.filter(|finding| finding.code != AnalysisCode::NoProblem) else {
             return Ok(RecoverOutcome::NotAttempted(format!("nothing is wrong with {}", wish.failed)));
         };
         if finding.code.response() != Response::RecoverPrimary {
-            let text = format!("{} of {} is not something that this version recovers from", finding.code, finding.key);
+            let text = format!(
+                "{} of {} is not something that this version recovers from",
+                finding.code, finding.key
+            );
             return Ok(RecoverOutcome::NotAttempted(text));
         }
         if let Err(error) = self.detected(term, finding).await {
@@ -156,7 +182,7 @@ impl Recoveries {
             skip_hooks: wish.skip_hooks,
         };
         let story = vec![format!("{} of {}: recovery asked for by {}", finding.code, finding.key, wish.by)];
-        let begun = match self.begin(term, &request, story).await {
+        let begun = match self.begin(term, &request, story, clock::now()).await {
             Ok(begun) => begun,
             Err(NotBegun::Journal(error)) => return Err(error.to_string()),
             Err(other) => return Ok(RecoverOutcome::NotAttempted(other.to_string())),
@@ -186,13 +212,25 @@ impl Recoveries {
             }
             match record::from_text(&record) {
                 Ok(recovery) => {
-                    info!(recovery_uid = %uid, step = recovery.stage.as_str(), "carrying on with a recovery");
-                    let story = vec![format!("carried on at stage {} by {}", recovery.stage.as_str(), self.raft.health().me.raft_addr)];
-                    self.spawn_drive(Begun { uid, id, seq, term, recovery, story });
+                    info!(id, recovery_uid = %uid, step = recovery.stage.as_str(), "carrying on with a recovery");
+                    let story = vec![format!(
+                        "carried on at stage {} by {}",
+                        recovery.stage.as_str(),
+                        self.raft.health().me.raft_addr
+                    )];
+                    self.spawn_drive(Begun { uid, id, seq, term, recovery, story, noticed_at: clock::now() });
                 }
                 Err(error) => error!(recovery_uid = %uid, %error, "cannot carry on with a recovery"),
             }
         }
+    }
+
+    /// Somebody recovers this instance already, or has: there is nothing to find out about it.
+    pub(crate) fn is_answered(&self, key: &InstanceKey) -> bool {
+        let picture = self.pictures.current();
+        let declared = &picture.view.declared;
+        let lost = declared.downtimes.get(key).is_some_and(|downtime| downtime.reason == LOST_IN_RECOVERY);
+        lost || declared.active_recoveries.iter().any(|one| one.failed == *key && one.ended_at.is_none())
     }
 
     /// A stage of some recovery is under way here.
@@ -211,7 +249,12 @@ impl Recoveries {
             return Ok(());
         }
         info!(instance = %finding.key, cluster = %finding.cluster, analysis = %finding.code, "failure detected");
-        self.audit.note("detect", Some(&finding.key), &finding.cluster, &format!("{}: {}", finding.code, finding.code.description()));
+        self.audit.note(
+            "detect",
+            Some(&finding.key),
+            &finding.cluster,
+            &format!("{}: {}", finding.code, finding.code.description()),
+        );
         if hooks::is_empty(&self.hooks, HookList::FailureDetection) {
             return Ok(());
         }
@@ -221,7 +264,13 @@ impl Recoveries {
     }
 
     /// Plans a recovery on a fresh picture and commits its beginning.
-    async fn begin(&self, term: u64, request: &Request, story: Vec<String>) -> Result<Begun, NotBegun> {
+    async fn begin(
+        &self,
+        term: u64,
+        request: &Request,
+        story: Vec<String>,
+        noticed_at: Timestamp,
+    ) -> Result<Begun, NotBegun> {
         let picture = self.pictures.fresh();
         let planned = recovery::plan(
             request,
@@ -232,7 +281,7 @@ impl Recoveries {
             clock::now(),
         );
         let recovery = planned.map_err(NotBegun::Refused)?;
-        let begun = self.journal.begin(term, recovery, story).await?;
+        let begun = self.journal.begin(term, recovery, story, noticed_at).await?;
         begun.map_err(|by| NotBegun::Blocked(format!("{} (recovery {})", by.reason, by.id)))
     }
 
@@ -247,7 +296,7 @@ impl Recoveries {
         if !self.state.driven.lock().unwrap_or_else(PoisonError::into_inner).insert(uid.clone()) {
             return None;
         }
-        let span = info_span!("recovery", recovery_uid = %uid, analysis = %begun.recovery.case.code);
+        let span = info_span!("recovery", id = begun.id, failed = %begun.recovery.case.failed);
         let result = self.drive_stages(begun).instrument(span).await;
         self.state.driven.lock().unwrap_or_else(PoisonError::into_inner).remove(&uid);
         match result {
@@ -282,10 +331,11 @@ impl Recoveries {
                 return Err(JournalError::NotOurs);
             }
             let told = begun.recovery.advance(results, &self.policy);
-            for line in &told {
-                info!(step = stage.as_str(), "{line}");
+            for line in told {
+                let elapsed_ms = clock::now().since(begun.noticed_at).as_millis();
+                info!(step = stage.as_str(), elapsed_ms, "{line}");
+                story.push(format!("+{elapsed_ms} ms: {line}"));
             }
-            story.extend(told);
             fault::point("after", stage);
         }
     }
@@ -313,7 +363,8 @@ impl Recoveries {
         for action in hooks {
             let Action::RunHooks(stage) = &action else { continue };
             let facts = self.hook_facts_of(begun);
-            let (told, result) = hooks::run(&self.hooks, HookList::Recovery(*stage), &facts, &self.tasks).await;
+            let (told, result) =
+                hooks::run(&self.hooks, HookList::Recovery(*stage), &facts, &self.tasks).await;
             story.extend(told);
             results.push((action, result.map(|()| Reply::Done)));
         }
@@ -331,9 +382,15 @@ impl Recoveries {
         let case = &begun.recovery.case;
         let text = match &report.successor {
             Some(successor) => format!("{} of {}: promoted {successor}", case.code, case.failed),
-            None => format!("{} of {}: nobody was promoted: {}", case.code, case.failed, report.errors.join("; ")),
+            None => {
+                format!("{} of {}: nobody was promoted: {}", case.code, case.failed, report.errors.join("; "))
+            }
         };
-        info!(successor = report.successor.as_ref().map(tracing::field::display), lost = report.lost.len(), "recovery finished");
+        info!(
+            successor = report.successor.as_ref().map(tracing::field::display),
+            lost = report.lost.len(),
+            "recovery finished"
+        );
         self.audit.note("recover", Some(&case.failed), &case.cluster, &text);
         let touched = case.replicas.iter().map(|replica| &replica.key).chain([&case.failed]);
         touched.for_each(|key| self.discovery.request(key.clone()));
@@ -360,8 +417,10 @@ impl Recoveries {
         let filters = self.pictures.filters();
         let successor = begun.recovery.promoted().map(|key| {
             let record = self.pictures.record(key);
-            let alias = record.as_ref().map_or_else(String::new, |record| record.instance.labels.alias.clone());
-            let coordinates = record.and_then(|record| Some(record.instance.binary_log.as_ref()?.to_string()));
+            let alias =
+                record.as_ref().map_or_else(String::new, |record| record.instance.labels.alias.clone());
+            let coordinates =
+                record.and_then(|record| Some(record.instance.binary_log.as_ref()?.to_string()));
             (key.clone(), alias, coordinates)
         });
         HookFacts {

@@ -163,15 +163,34 @@ impl From<Place> for Locality {
     }
 }
 
-const GTID_WORDS: [(ReplicationGtid, &str); 3] =
-    [(ReplicationGtid::None, "none"), (ReplicationGtid::Oracle, "oracle"), (ReplicationGtid::MariaDb, "mariadb")];
+const GTID_WORDS: [(ReplicationGtid, &str); 3] = [
+    (ReplicationGtid::None, "none"),
+    (ReplicationGtid::Oracle, "oracle"),
+    (ReplicationGtid::MariaDb, "mariadb"),
+];
 
 impl From<&Replica> for ReplicaRecord {
     fn from(replica: &Replica) -> Self {
         // No `..`: a new field must be placed here.
         let Replica {
-            key: name, valid, rule, banned, downtimed, logs_updates, binlog_server, version, binlog_format, place,
-            gtid, errant, lag_seconds, semi_sync, semi_sync_priority, origin, position, applied,
+            key: name,
+            valid,
+            rule,
+            banned,
+            downtimed,
+            logs_updates,
+            binlog_server,
+            version,
+            binlog_format,
+            place,
+            gtid,
+            errant,
+            lag_seconds,
+            semi_sync,
+            semi_sync_priority,
+            origin,
+            position,
+            applied,
         } = replica;
         let gtid = GTID_WORDS.iter().find(|(known, _)| known == gtid).map_or("none", |(_, word)| word);
         Self {
@@ -201,17 +220,36 @@ impl TryFrom<ReplicaRecord> for Replica {
     type Error = RecordError;
     fn try_from(record: ReplicaRecord) -> Result<Self, RecordError> {
         let ReplicaRecord {
-            key: name, valid, rule, banned, downtimed, logs_updates, binlog_server, version, binlog_format, place,
-            gtid, errant, lag_seconds, semi_sync, semi_sync_priority, origin, position, applied,
+            key: name,
+            valid,
+            rule,
+            banned,
+            downtimed,
+            logs_updates,
+            binlog_server,
+            version,
+            binlog_format,
+            place,
+            gtid,
+            errant,
+            lag_seconds,
+            semi_sync,
+            semi_sync_priority,
+            origin,
+            position,
+            applied,
         } = record;
         let binlog_format = binlog_format
-            .map(|word| BinlogFormat::parse(&word).ok_or(RecordError::Word { what: "binary log format", word }))
+            .map(|word| {
+                BinlogFormat::parse(&word).ok_or(RecordError::Word { what: "binary log format", word })
+            })
             .transpose()?;
         let gtid = GTID_WORDS.iter().find(|(_, word)| *word == gtid).map(|(kind, _)| *kind);
         Ok(Self {
             key: unkey(name),
             valid,
-            rule: PromotionRule::parse(&rule).ok_or(RecordError::Word { what: "promotion rule", word: rule })?,
+            rule: PromotionRule::parse(&rule)
+                .ok_or(RecordError::Word { what: "promotion rule", word: rule })?,
             banned,
             downtimed,
             logs_updates,
@@ -235,7 +273,16 @@ impl From<&Recovery> for Record {
     fn from(recovery: &Recovery) -> Self {
         let Recovery { case, stage, progress } = recovery;
         let Case {
-            code, failed, cluster, alias, place, acknowledgements, requested, forced, skip_hooks, replicas,
+            code,
+            failed,
+            cluster,
+            alias,
+            place,
+            acknowledgements,
+            requested,
+            forced,
+            skip_hooks,
+            replicas,
         } = case;
         let Progress { positions, slow, lost, moved, successor, donor, rejected, promoted, attempts, errors } =
             progress;
