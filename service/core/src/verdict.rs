@@ -11,9 +11,13 @@ use alloc::{
 };
 
 use crate::{
+    analysis::is_silent,
+    instance::ThreadState,
     key::InstanceKey,
     observation::{Failure, FailureKind},
     time::Timestamp,
+    topology::Topology,
+    view::TopologyView,
 };
 
 /// What one node saw when it was asked to look.
@@ -92,6 +96,18 @@ impl Evidence {
             Sight::Failed(failure) => Vote::Dead(failure.kind),
         }
     }
+}
+
+/// Replicas that, when last looked at, received from `primary`: their word outweighs every vote, since what
+/// they receive somebody sends. A stopped applying thread does not matter here.
+pub fn hearers(view: &TopologyView, topology: &Topology, primary: &InstanceKey) -> Vec<InstanceKey> {
+    let replicas = topology.place(primary).map_or(&[][..], |place| &place.replicas);
+    let hears = |key: &&InstanceKey| {
+        let Some(record) = view.get(key).filter(|record| record.checks.is_valid()) else { return false };
+        let receiving = record.instance.replication.as_ref().map(|replication| replication.io_thread);
+        receiving == Some(ThreadState::Running) && !is_silent(record)
+    };
+    replicas.iter().filter(hears).cloned().collect()
 }
 
 /// Votes that make a majority of `voters`.
@@ -220,6 +236,14 @@ mod tests {
             &[evidence("n1", failed(FailureKind::AnsweredError), 2, 0)],
             expect!["0 of 1: n1 sees it alive"],
         );
+    }
+
+    #[test]
+    fn a_replica_that_receives_and_does_not_apply_still_hears_its_source() {
+        let drawn = crate::picture::draw("a unreachable\n  b sql=no\n  c io=connecting");
+        let topology = Topology::of(&drawn.view);
+        let names = |text| InstanceKey::parse(text, 3306).unwrap();
+        assert_eq!(hearers(&drawn.view, &topology, &names("a")), [names("b")]);
     }
 
     #[test]

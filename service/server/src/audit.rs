@@ -10,6 +10,7 @@ use std::{
 
 use orchestrator_backend::{AuditRow, BackendHandle};
 use orchestrator_core::{InstanceKey, Timestamp};
+use orchestrator_http::Metrics;
 use tokio_util::task::TaskTracker;
 use tracing::{info, warn};
 
@@ -28,12 +29,14 @@ pub(crate) struct Audit {
     pub(crate) tasks: TaskTracker,
     /// Lines of the file are written one at a time.
     pub(crate) writing: Arc<Mutex<()>>,
+    pub(crate) metrics: Arc<Metrics>,
 }
 
 impl Audit {
     /// Notes one operation. `kind` is the original's word for it.
     pub(crate) fn note(&self, kind: &str, key: Option<&InstanceKey>, cluster: &str, message: &str) {
         let at = clock::now();
+        self.metrics.audit_written.inc();
         info!(instance = key.map(tracing::field::display), cluster, audit = kind, "{message}");
         if let Err(error) = self.write_line(at, kind, key, cluster, message) {
             warn!(%error, "cannot write the audit log file");

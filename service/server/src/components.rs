@@ -101,8 +101,9 @@ pub(crate) fn analysis_policy(settings: &Settings) -> AnalysisPolicy {
 }
 
 /// Limits and switches of recoveries.
-pub(crate) fn recovery_policy(settings: &RecoverySettings) -> RecoveryPolicy {
+pub(crate) fn recovery_policy(settings: &RecoverySettings, candidate_expiry: Duration) -> RecoveryPolicy {
     RecoveryPolicy {
+        candidate_expiry,
         prevent_cross_data_center: settings.prevent_cross_data_center,
         prevent_cross_region: settings.prevent_cross_region,
         refuse_lag: settings.promotion_lag_max,

@@ -172,6 +172,12 @@ impl Detection {
             let may_act = self.raft.leadership().is_me && Instant::now() >= settled_at;
             match finding {
                 Some(finding) if may_act && finding.code.response() == Response::RecoverPrimary => {
+                    let hearers = verdict::hearers(&picture.view, &picture.topology, key);
+                    if !hearers.is_empty() {
+                        self.tell_hearers(finding, &hearers, &mut told);
+                        self.look_at_replicas(key, &mut wait).await;
+                        continue;
+                    }
                     self.gather(&mut votes, finding).await;
                     if self.decide(&votes, finding, suspicion, &mut told).await {
                         return;
@@ -182,6 +188,16 @@ impl Detection {
                 _ => {}
             }
             self.look_at_replicas(key, &mut wait).await;
+        }
+    }
+
+    /// Says once whose word keeps us from acting.
+    fn tell_hearers(&self, finding: &Finding, hearers: &[InstanceKey], told: &mut BTreeMap<String, String>) {
+        let hearers: Vec<String> = hearers.iter().map(ToString::to_string).collect();
+        let hearers = BTreeMap::from([(hearers.join(", "), "receives from it".to_owned())]);
+        if *told != hearers {
+            warn!(instance = %finding.key, analysis = %finding.code, ?hearers, "replicas still receive from it, nothing is done");
+            *told = hearers;
         }
     }
 

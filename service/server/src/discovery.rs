@@ -12,6 +12,7 @@ use std::{
 };
 
 use orchestrator_core::{InstanceKey, view::InstanceRecord};
+use orchestrator_http::Metrics;
 use tokio::{
     sync::{mpsc, oneshot},
     task::JoinSet,
@@ -115,6 +116,7 @@ pub(crate) struct Crawler {
     pub(crate) pictures: Arc<Pictures>,
     pub(crate) classifier: Classifier,
     pub(crate) filters: Arc<dyn DiscoveryFilters>,
+    pub(crate) metrics: Arc<Metrics>,
     /// Told of each record as it is made.
     pub(crate) on_record: Box<dyn Fn(&Arc<InstanceRecord>) + Send + Sync>,
 }
@@ -216,6 +218,7 @@ impl Crawler {
         let (fleet, pictures, classifier) =
             (self.fleet.clone(), self.pictures.clone(), self.classifier.clone());
         pictures.attempt(&key, clock::now());
+        self.metrics.discoveries_attempted.inc();
         probes.spawn(async move {
             let mut observation = fleet.probe(&key).await;
             classifier.classify(&mut observation);
@@ -253,6 +256,13 @@ impl Crawler {
         };
         entry.under_way = false;
         let valid = record.checks.is_valid();
+        self.metrics.discovery_seconds.observe(record.checks.latency.as_secs_f64());
+        if !valid {
+            self.metrics.discoveries_failed.inc();
+        }
+        if record.checks.latency > self.schedule.poll_interval {
+            self.metrics.discoveries_slow.inc();
+        }
         entry.failures = if valid { 0 } else { entry.failures.saturating_add(1) };
         let wait = self.wait(entry.failures, record.checks.last_seen.is_some());
         for waiting in entry.waiting.drain(..) {

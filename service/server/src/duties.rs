@@ -10,7 +10,7 @@ use orchestrator_core::{
     InstanceKey,
     view::{InstanceRecord, LOST_IN_RECOVERY},
 };
-use orchestrator_http::ports::Picture;
+use orchestrator_http::{Metrics, ports::Picture};
 use orchestrator_mysql::Change;
 use orchestrator_raft::{
     RaftNode,
@@ -75,6 +75,7 @@ pub(crate) struct Duties {
     pub(crate) audit: Audit,
     pub(crate) node: NodeIdentity,
     pub(crate) state: Arc<NodeState>,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) limits: Limits,
     /// An old primary was seen: do not wait for the next round.
     pub(crate) returned: Arc<Notify>,
@@ -157,6 +158,7 @@ impl Duties {
         let changed = self.pictures.take_changed();
         let rows: Vec<InstanceRow> = changed.into_iter().map(|record| row(&picture, record)).collect();
         let clusters = clusters(&picture);
+        self.count(&picture, rows.len());
         let written = self
             .backend
             .call(WRITE_DEADLINE, move |backend| {
@@ -172,6 +174,18 @@ impl Duties {
         self.state.set_backend(error.clone(), written.as_ref().ok().cloned());
         self.raft.report_backend(error);
         written.map(drop)
+    }
+
+    /// Numbers that nobody else comes by.
+    fn count(&self, picture: &Picture, rows_written: usize) {
+        let raft = self.raft.health();
+        let signed = |number: u64| i64::try_from(number).unwrap_or(i64::MAX);
+        self.metrics.set_findings(&picture.findings);
+        self.metrics.instances.set(signed(picture.view.len() as u64));
+        self.metrics.instances_written.inc_by(rows_written as u64);
+        self.metrics.raft_term.set(signed(raft.term));
+        self.metrics.raft_applied_index.set(signed(raft.applied_index.unwrap_or(0)));
+        self.metrics.raft_voters.set(signed(raft.peers.iter().filter(|peer| peer.voter).count() as u64));
     }
 
     async fn purge(&self) {

@@ -185,11 +185,13 @@ async fn serve(
     );
     let raft = started.await.context("cannot start raft")?;
 
+    let metrics = Arc::new(Metrics::new());
     let audit = Audit {
         file: settings.audit.log_file.clone(),
         backend: settings.audit.to_backend.then(|| backend.clone()),
         tasks: tasks.clone(),
         writing: Arc::default(),
+        metrics: metrics.clone(),
     };
     let (discovery, requests) = Discovery::new();
     let recoveries = Arc::new(Recoveries {
@@ -204,17 +206,19 @@ async fn serve(
         fleet: fleet.clone(),
         pictures: pictures.clone(),
         discovery: discovery.clone(),
-        policy: components::recovery_policy(&settings.recovery),
+        policy: components::recovery_policy(&settings.recovery, settings.classification.candidate_expiry),
         hooks: settings.hooks.clone(),
         node: node.clone(),
         audit: audit.clone(),
+        metrics: metrics.clone(),
         tasks: tasks.clone(),
         stop: CancellationToken::new(),
         state: recovery::State::default(),
     });
     let state = Arc::new(NodeState::default());
     let running = Running { raft, recoveries, tasks, serving, stop_all, stop_serving };
-    let shared = Shared { settings, backend, node, pictures, discovery, fleet, audit, state, filters };
+    let shared =
+        Shared { settings, backend, node, pictures, discovery, fleet, audit, state, filters, metrics };
     let ended = shared.spawn(&running, requests, known, news, raft_settings.bind.clone(), database).await?;
     let result = running.until_stopped(stop, ended).await;
     running.stop().await;
@@ -244,6 +248,7 @@ struct Shared {
     audit: Audit,
     state: Arc<NodeState>,
     filters: Arc<ConfiguredFilters>,
+    metrics: Arc<Metrics>,
 }
 
 impl Shared {
@@ -270,6 +275,7 @@ impl Shared {
             pictures: self.pictures.clone(),
             classifier: Classifier::new(self.settings.classification.clone()),
             filters: self.filters.clone(),
+            metrics: self.metrics.clone(),
             on_record,
         };
         let detection = Arc::new(Detection {
@@ -290,6 +296,7 @@ impl Shared {
             audit: self.audit.clone(),
             node: self.node.clone(),
             state: self.state.clone(),
+            metrics: self.metrics.clone(),
             limits: self.limits(database),
             returned,
         };
@@ -394,7 +401,7 @@ impl Shared {
             raft: Some(api),
             filters: self.filters.clone(),
         };
-        let server = Server::bind(Api::new(http, ports, Arc::new(Metrics::new())))
+        let server = Server::bind(Api::new(http, ports, self.metrics.clone()))
             .await
             .context("cannot serve the API")?;
         if let Some(address) = server.local_addr() {

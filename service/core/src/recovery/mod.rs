@@ -50,6 +50,8 @@ pub struct RecoveryPolicy {
     pub open_successor: bool,
     /// Spoil the source of lost replicas, so that they cannot reconnect by accident.
     pub detach_lost_replicas: bool,
+    /// How long a declared promotion rule holds.
+    pub candidate_expiry: Duration,
     /// How long a receiving thread may take to stop before the replica is dealt with later.
     pub stop_deadline: Duration,
     /// How long one wait for a replica to execute what it received may take; progress renews it.
@@ -73,6 +75,7 @@ impl Default for RecoveryPolicy {
             refuse_if_not_applied: false,
             open_successor: true,
             detach_lost_replicas: true,
+            candidate_expiry: Duration::from_secs(3600),
             // Stopping takes 0 to 10 ms on a well server; one that takes longer sits in a reconnect attempt.
             stop_deadline: Duration::from_millis(500),
             drain_deadline: Duration::from_secs(10),

@@ -1,6 +1,7 @@
 //! Beginning a recovery: what is known becomes a [`Case`], and vetoes are checked before anything is touched.
 
 use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
+use core::time::Duration;
 
 use super::{
     Case, Locality, Progress, Recovery, RecoveryPolicy, Refusal, RefusalReason, Replica, Stage,
@@ -8,13 +9,13 @@ use super::{
 };
 use crate::{
     analysis::AnalysisCode,
-    gtid::Gtids,
-    instance::{Instance, PromotionRule, ReplicationGtid},
+    gtid::{self, Gtids},
+    instance::{Instance, ReplicationGtid},
     key::InstanceKey,
     policy::Filters,
     time::Timestamp,
     topology::Topology,
-    view::{Declared, InstanceRecord, TopologyView},
+    view::{InstanceRecord, TopologyView},
 };
 
 /// What to recover from, and who asked.
@@ -45,7 +46,7 @@ pub fn plan(
     filters: &dyn Filters,
     now: Timestamp,
 ) -> Result<Recovery, Refusal> {
-    let case = case(request, view, topology, filters, now);
+    let case = case(request, view, topology, policy, filters, now);
     if case.replicas.is_empty() {
         return Err(Refusal::new(RefusalReason::NoReplicas, format!("{} has no replicas", case.failed)));
     }
@@ -111,6 +112,7 @@ fn case(
     request: &Request,
     view: &TopologyView,
     topology: &Topology,
+    policy: &RecoveryPolicy,
     filters: &dyn Filters,
     now: Timestamp,
 ) -> Case {
@@ -123,7 +125,7 @@ fn case(
         .map_or(&[][..], |place| &place.replicas)
         .iter()
         .filter_map(|key| view.get(key))
-        .map(|record| replica(record, source, &view.declared, filters, now))
+        .map(|record| replica(record, view, topology, filters, policy.candidate_expiry, now))
         .collect();
     Case {
         code: request.code,
@@ -160,27 +162,27 @@ fn locality(instance: &Instance) -> Locality {
 
 fn replica(
     record: &InstanceRecord,
-    source: Option<&Instance>,
-    declared: &Declared,
+    view: &TopologyView,
+    topology: &Topology,
     filters: &dyn Filters,
+    candidate_expiry: Duration,
     now: Timestamp,
 ) -> Replica {
     let instance = &record.instance;
     let gtid = instance.replication.as_ref().map_or(ReplicationGtid::None, |replication| replication.gtid);
-    let rule = declared.candidates.get(&instance.key).map(|candidate| candidate.rule);
     Replica {
         key: instance.key.clone(),
         valid: record.checks.is_valid(),
-        rule: rule.or(instance.labels.promotion_rule).unwrap_or(PromotionRule::Neutral),
+        rule: view.declared.promotion_rule(instance, candidate_expiry, now),
         banned: filters.bans_promotion(&instance.key),
-        downtimed: declared.downtimes.get(&instance.key).is_some_and(|downtime| downtime.ends_at > now),
+        downtimed: view.declared.downtime_of(&instance.key, now).is_some(),
         logs_updates: instance.logs_replica_updates(),
         binlog_server: instance.is_binlog_server(),
         version: instance.identity.major_version(),
         binlog_format: instance.settings.binlog_format,
         place: locality(instance),
         gtid,
-        errant: source.is_some_and(|source| crate::gtid::has_errant(instance, source)),
+        errant: gtid::errant(view, topology, &instance.key).is_some(),
         lag_seconds: instance.lag_seconds,
         semi_sync: instance.semi_sync.replica_enabled,
         semi_sync_priority: instance.labels.semi_sync_priority,

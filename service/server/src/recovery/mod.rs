@@ -26,7 +26,10 @@ use orchestrator_core::{
     },
     view::LOST_IN_RECOVERY,
 };
-use orchestrator_http::ports::{RecoverOutcome, RecoverWish};
+use orchestrator_http::{
+    Metrics,
+    ports::{RecoverOutcome, RecoverWish},
+};
 use orchestrator_raft::RaftNode;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{Instrument, error, info, info_span, warn};
@@ -56,6 +59,7 @@ pub(crate) struct Recoveries {
     pub(crate) hooks: HookSettings,
     pub(crate) node: NodeIdentity,
     pub(crate) audit: Audit,
+    pub(crate) metrics: Arc<Metrics>,
     pub(crate) tasks: TaskTracker,
     pub(crate) stop: CancellationToken,
     pub(crate) state: State,
@@ -286,6 +290,7 @@ impl Recoveries {
     }
 
     fn spawn_drive(self: &Arc<Self>, begun: Begun) {
+        self.metrics.primary_recoveries_started.inc();
         let this = self.clone();
         self.tasks.spawn(async move { this.drive(begun).await });
     }
@@ -296,8 +301,10 @@ impl Recoveries {
         if !self.state.driven.lock().unwrap_or_else(PoisonError::into_inner).insert(uid.clone()) {
             return None;
         }
+        self.metrics.recoveries_pending.inc();
         let span = info_span!("recovery", id = begun.id, failed = %begun.recovery.case.failed);
         let result = self.drive_stages(begun).instrument(span).await;
+        self.metrics.recoveries_pending.dec();
         self.state.driven.lock().unwrap_or_else(PoisonError::into_inner).remove(&uid);
         match result {
             Ok(report) => Some(report),
@@ -335,6 +342,9 @@ impl Recoveries {
                 let elapsed_ms = clock::now().since(begun.noticed_at).as_millis();
                 info!(step = stage.as_str(), elapsed_ms, "{line}");
                 story.push(format!("+{elapsed_ms} ms: {line}"));
+            }
+            if stage == Stage::Promote && begun.recovery.promoted().is_some() {
+                self.metrics.promotion_seconds.observe(clock::now().since(begun.noticed_at).as_secs_f64());
             }
             fault::point("after", stage);
         }
@@ -380,6 +390,10 @@ impl Recoveries {
     /// Tells people and looks at everybody anew, so that the next picture shows the new topology.
     fn ended(&self, begun: &Begun, report: &Report) {
         let case = &begun.recovery.case;
+        match &report.successor {
+            Some(_) => self.metrics.primary_recoveries_succeeded.inc(),
+            None => self.metrics.primary_recoveries_failed.inc(),
+        }
         let text = match &report.successor {
             Some(successor) => format!("{} of {}: promoted {successor}", case.code, case.failed),
             None => {
