@@ -1,5 +1,7 @@
 //! What each node writes for itself, for people to read: audit, refused recoveries, changes of analysis.
 
+use std::collections::BTreeMap;
+
 use orchestrator_core::{InstanceKey, Timestamp};
 
 use crate::error::BackendError;
@@ -59,7 +61,10 @@ impl dyn Backend + '_ {
     }
 
     /// Refused recoveries, newest first, of all or of one cluster.
-    pub fn blocked_recoveries(&mut self, cluster: Option<&str>) -> Result<Vec<BlockedRecoveryRow>, BackendError> {
+    pub fn blocked_recoveries(
+        &mut self,
+        cluster: Option<&str>,
+    ) -> Result<Vec<BlockedRecoveryRow>, BackendError> {
         let (condition, values) = match cluster {
             None => ("1 = 1", vec![]),
             Some(cluster) => ("cluster_name = ?", vec![cluster.into()]),
@@ -79,7 +84,12 @@ impl dyn Backend + '_ {
     }
 
     /// Notes that the analysis of an instance became `code`; does nothing when it was that already.
-    pub fn note_analysis(&mut self, key: &InstanceKey, code: &str, at: Timestamp) -> Result<(), BackendError> {
+    pub fn note_analysis(
+        &mut self,
+        key: &InstanceKey,
+        code: &str,
+        at: Timestamp,
+    ) -> Result<(), BackendError> {
         let [hostname, port] = key_values(key);
         let sql = "select analysis from database_instance_last_analysis where hostname = ? and port = ?";
         let last = self.query_first(sql, &[hostname.clone(), port.clone()])?.map(|mut row| row.text());
@@ -100,5 +110,17 @@ impl dyn Backend + '_ {
             let update = OnConflict::Update(&["hostname", "port"]);
             backend.insert("database_instance_last_analysis", update, row).map(drop)
         })
+    }
+
+    /// How the analysis of each instance changed, oldest first, by instance.
+    pub fn analysis_changelog(&mut self) -> Result<BTreeMap<InstanceKey, Vec<(Timestamp, String)>>, BackendError> {
+        let sql = "select hostname, port, analysis_timestamp, analysis \
+                   from database_instance_analysis_changelog order by changelog_id";
+        let mut changes = BTreeMap::<_, Vec<_>>::new();
+        for mut row in self.query(sql, &[])? {
+            let key = row.key();
+            changes.entry(key).or_default().push((row.time().unwrap_or_default(), row.text()));
+        }
+        Ok(changes)
     }
 }

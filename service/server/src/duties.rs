@@ -1,13 +1,14 @@
 //! What comes round by itself: writing down what this node sees, its own sign of life, and, at the leader,
 //! ending what is due and closing the door behind old primaries that return.
 
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use orchestrator_backend::{
     BackendHandle, ClusterRow, Expiry, HandleError, InstanceRow, NodeHealthRow, NodeIdentity, PurgeLimits,
 };
 use orchestrator_core::{
     InstanceKey,
+    analysis::AnalysisCode,
     view::{InstanceRecord, LOST_IN_RECOVERY},
 };
 use orchestrator_http::{Metrics, ports::Picture};
@@ -102,6 +103,7 @@ impl Duties {
         let mut leadership = self.raft.watch_leadership();
         let (mut purged, mut resumed) = (Instant::now(), Instant::now());
         let mut well_at = Instant::now();
+        let mut last_codes = Codes::new();
         loop {
             let led = tokio::select! {
                 biased;
@@ -112,7 +114,7 @@ impl Duties {
                 }
                 () = self.returned.notified() => false,
                 _ = rounds.tick() => {
-                    match self.write_down(started_at).await {
+                    match self.write_down(started_at, &mut last_codes).await {
                         Ok(()) => well_at = Instant::now(),
                         Err(error) => {
                             warn!(%error, "the backend takes no writes");
@@ -143,7 +145,11 @@ impl Duties {
     }
 
     /// The sign of life, and what changed since the last round: one transaction for all instances.
-    async fn write_down(&self, started_at: orchestrator_core::Timestamp) -> Result<(), HandleError> {
+    async fn write_down(
+        &self,
+        started_at: orchestrator_core::Timestamp,
+        last_codes: &mut Codes,
+    ) -> Result<(), HandleError> {
         let now = clock::now();
         let health = NodeHealthRow {
             node: self.node.clone(),
@@ -158,6 +164,7 @@ impl Duties {
         let changed = self.pictures.take_changed();
         let rows: Vec<InstanceRow> = changed.into_iter().map(|record| row(&picture, record)).collect();
         let clusters = clusters(&picture);
+        let codes = changed_codes(&picture, last_codes);
         self.count(&picture, rows.len());
         let written = self
             .backend
@@ -165,6 +172,9 @@ impl Duties {
                 backend.in_transaction(|backend| {
                     backend.write_node_health(&health)?;
                     backend.write_instances(&rows)?;
+                    for (key, code) in &codes {
+                        backend.note_analysis(key, code.as_str(), now)?;
+                    }
                     backend.write_clusters(&clusters, now)
                 })?;
                 backend.node_health(now - PROCESS_SEEN_WITHIN)
@@ -291,6 +301,22 @@ fn row(picture: &Picture, record: Arc<InstanceRecord>) -> InstanceRow {
         errant_gtid: errant.map_or_else(String::new, |errant| errant.to_string()),
         record,
     }
+}
+
+/// Analysis codes of instances that others replicate from.
+type Codes = BTreeMap<InstanceKey, AnalysisCode>;
+
+/// Codes that are not what they were in the last round; `last` becomes what they are now.
+fn changed_codes(picture: &Picture, last: &mut Codes) -> Vec<(InstanceKey, AnalysisCode)> {
+    let found: BTreeMap<&InstanceKey, AnalysisCode> =
+        picture.findings.iter().map(|finding| (&finding.key, finding.code)).collect();
+    let sources = picture.topology.places().filter(|(_, place)| !place.replicas.is_empty());
+    let now: Codes =
+        sources.map(|(key, _)| (key.clone(), found.get(key).copied().unwrap_or_default())).collect();
+    let changed = now.iter().filter(|(key, code)| last.get(*key) != Some(code));
+    let changed = changed.map(|(key, code)| (key.clone(), *code)).collect();
+    *last = now;
+    changed
 }
 
 fn clusters(picture: &Picture) -> Vec<ClusterRow> {

@@ -1,6 +1,6 @@
 //! What people ask for. Called at the leader only.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use futures::FutureExt;
 use orchestrator_core::{InstanceKey, instance::PromotionRule, view::InstanceRecord};
@@ -119,18 +119,23 @@ impl Commands for NodeApi {
 
     fn acknowledge(&self, scope: AckScope, by: String, comment: String) -> Answer<'_, u64> {
         async move {
-            let selector = match scope {
-                AckScope::All => Selector::All {},
-                AckScope::Cluster(cluster) => Selector::Cluster(cluster),
-                AckScope::Instance(key) => Selector::Instance(key),
-                AckScope::Id(id) => Selector::Id(id),
-                AckScope::Uid(uid) => Selector::Uid(uid),
+            let selectors = match scope {
+                AckScope::All => vec![Selector::All {}],
+                AckScope::Cluster { name, alias } if name == alias => vec![Selector::Cluster(name)],
+                AckScope::Cluster { name, alias } => vec![Selector::Cluster(name), Selector::Cluster(alias)],
+                AckScope::Instance(key) => vec![Selector::Instance(key)],
+                AckScope::Id(id) => vec![Selector::Id(id)],
+                AckScope::Uid(uid) => vec![Selector::Uid(uid)],
             };
-            let at = clock::now();
-            match self.propose(Command::AckRecovery(Acknowledge { selector, by, comment, at })).await? {
-                Reply::Acknowledged { ids } => Ok(ids.len() as u64),
-                _ => Ok(0),
+            let mut closed = BTreeSet::new();
+            for selector in selectors {
+                let (by, comment, at) = (by.clone(), comment.clone(), clock::now());
+                let acknowledge = Acknowledge { selector, by, comment, at };
+                if let Reply::Acknowledged { ids } = self.propose(Command::AckRecovery(acknowledge)).await? {
+                    closed.extend(ids);
+                }
             }
+            Ok(closed.len() as u64)
         }
         .boxed()
     }

@@ -5,8 +5,8 @@ use orchestrator_backend as backend;
 use orchestrator_core::InstanceKey;
 use orchestrator_http::ports::{Answer, DetectionFilter, History, Page, RecoveryFilter};
 use orchestrator_wire::{
-    Acknowledgement, AuditRecord, BlockedRecord, CaseRecord, DetectionRecord, ProcessingNode, RecoveryRecord,
-    StepRecord,
+    Acknowledgement, AuditRecord, BlockedRecord, CaseRecord, ChangelogRecord, DetectionRecord,
+    ProcessingNode, RecoveryRecord, StepRecord,
 };
 
 use super::{LIST_DEADLINE, NodeApi, failed};
@@ -70,6 +70,15 @@ impl History for NodeApi {
                 message: row.message,
             };
             Ok(rows.into_iter().map(record).collect())
+        }
+        .boxed()
+    }
+
+    fn changelog(&self) -> Answer<'_, Vec<ChangelogRecord>> {
+        async move {
+            let read = |backend: &mut dyn backend::Backend| backend.analysis_changelog();
+            let changes = self.backend.read(LIST_DEADLINE, read).await.map_err(|error| failed(&error))?;
+            Ok(changes.into_iter().map(|(instance, changes)| ChangelogRecord { instance, changes }).collect())
         }
         .boxed()
     }
