@@ -22,9 +22,10 @@ impl dyn Backend + '_ {
             let DowntimeRow { key, owner, reason, begins_at, ends_at } = row;
             (key, Downtime { owner, reason, begins_at, ends_at })
         });
-        let candidates = self.candidates()?.into_iter().map(|row| {
-            (row.key, Candidate { rule: row.rule, declared_at: row.declared_at })
-        });
+        let candidates = self
+            .candidates()?
+            .into_iter()
+            .map(|row| (row.key, Candidate { rule: row.rule, declared_at: row.declared_at }));
         Ok(Declared {
             downtimes: downtimes.collect(),
             candidates: candidates.collect(),
@@ -153,7 +154,8 @@ impl dyn Backend + '_ {
 
     /// Instances that people asked to discover, in the order of their names.
     pub fn discovered(&mut self) -> Result<Vec<InstanceKey>, BackendError> {
-        let rows = self.query("select hostname, port from orchestrator_discovered order by hostname, port", &[])?;
+        let rows =
+            self.query("select hostname, port from orchestrator_discovered order by hostname, port", &[])?;
         Ok(rows.into_iter().map(|mut row| row.key()).collect())
     }
 

@@ -92,7 +92,11 @@ impl dyn Backend + '_ {
     }
 
     /// One page of detections, newest first; pages count from 0.
-    pub fn detections(&mut self, filter: &DetectionFilter, page: u32) -> Result<Vec<DetectionRow>, BackendError> {
+    pub fn detections(
+        &mut self,
+        filter: &DetectionFilter,
+        page: u32,
+    ) -> Result<Vec<DetectionRow>, BackendError> {
         let (condition, mut values) = match filter {
             DetectionFilter::All => ("1 = 1", vec![]),
             DetectionFilter::Id(id) => ("d.detection_id = ?", vec![(*id).into()]),
@@ -125,8 +129,11 @@ impl dyn Backend + '_ {
             return Ok(());
         }
         let free = self.query_int(&format!("select max({column}) + 1 from {table}"), &[])?;
-        self.execute(&format!("update {table} set {column} = ? where {column} = ?"), &[free.into(), id.into()])
-            .map(drop)
+        self.execute(
+            &format!("update {table} set {column} = ? where {column} = ?"),
+            &[free.into(), id.into()],
+        )
+        .map(drop)
     }
 }
 

@@ -65,7 +65,8 @@ impl dyn Backend + '_ {
             for key in keys {
                 let values = key_values(key);
                 for table in ["orchestrator_discovered", "database_instance_last_analysis"] {
-                    backend.execute(&format!("delete from {table} where hostname = ? and port = ?"), &values)?;
+                    backend
+                        .execute(&format!("delete from {table} where hostname = ? and port = ?"), &values)?;
                 }
                 let sql = "delete from database_instance where hostname = ? and port = ?";
                 forgotten += backend.execute(sql, &values)?;

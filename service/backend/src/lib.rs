@@ -27,9 +27,9 @@ pub use recovery::{
     Progress, ProgressOutcome,
 };
 pub use rows::{
-    AuditRow, BlockedRecoveryRow, CandidateRow, ClusterRow, DetectionRow, DowntimeRow, InstanceRow, KeyValueRow,
-    NodeHealthRow, NodeIdentity, ProgressRow, RecoveryFilter, RecoveryRow, RecoveryStepRow, DetectionFilter,
-    PAGE_ROWS,
+    AuditRow, BlockedRecoveryRow, CandidateRow, ClusterRow, DetectionFilter, DetectionRow, DowntimeRow,
+    InstanceRow, KeyValueRow, NodeHealthRow, NodeIdentity, PAGE_ROWS, ProgressRow, RecoveryFilter,
+    RecoveryRow, RecoveryStepRow,
 };
 
 pub use snapshot::SNAPSHOT_VERSION;

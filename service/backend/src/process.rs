@@ -37,7 +37,10 @@ impl dyn Backend + '_ {
             ("app_version", (&health.version).into()),
         ];
         self.insert("node_health_history", OnConflict::Ignore, row.clone())?;
-        row.extend([("last_seen_active", health.last_seen.into()), ("db_backend", (&health.database).into())]);
+        row.extend([
+            ("last_seen_active", health.last_seen.into()),
+            ("db_backend", (&health.database).into()),
+        ]);
         self.insert("node_health", OnConflict::Ignore, row).map(drop)
     }
 

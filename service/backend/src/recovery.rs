@@ -148,6 +148,10 @@ impl dyn Backend + '_ {
     /// Begins a recovery unless another one, a downtime or the global switch is in the way.
     pub fn begin_recovery(&mut self, begin: &BeginRecovery) -> Result<BeginOutcome, BackendError> {
         self.in_transaction(|backend| {
+            // A leader that heard no answer may have asked twice.
+            if let Some(id) = backend.active_recovery_named(&begin.uid)? {
+                return Ok(BeginOutcome::Accepted { id });
+            }
             if let Some(block) = backend.find_block(begin)? {
                 backend.note_block(begin, &block)?;
                 return Ok(BeginOutcome::Blocked(block));
@@ -159,6 +163,11 @@ impl dyn Backend + '_ {
             backend.insert_progress(id, begin)?;
             Ok(BeginOutcome::Accepted { id })
         })
+    }
+
+    fn active_recovery_named(&mut self, uid: &str) -> Result<Option<i64>, BackendError> {
+        let sql = "select recovery_id from topology_recovery where uid = ? and in_active_period = 1";
+        Ok(self.query_first(sql, &[uid.into()])?.map(|mut row| row.int()))
     }
 
     /// Whatever still counts as active although it does not block: the table allows one active row per instance.
@@ -328,7 +337,8 @@ impl dyn Backend + '_ {
         steps: &[(Timestamp, String)],
     ) -> Result<(), BackendError> {
         for (at, message) in steps {
-            let row = vec![("recovery_uid", uid.into()), ("audit_at", (*at).into()), ("message", message.into())];
+            let row =
+                vec![("recovery_uid", uid.into()), ("audit_at", (*at).into()), ("message", message.into())];
             self.insert("topology_recovery_steps", OnConflict::Fail, row)?;
         }
         Ok(())

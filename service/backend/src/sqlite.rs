@@ -118,7 +118,8 @@ fn insert_sql(insert: &Insert<'_>) -> String {
             .filter(|column| !keys.contains(column))
             .map(|column| format!("{column} = excluded.{column}"))
             .collect();
-        let action = if updates.is_empty() { "nothing".into() } else { format!("update set {}", updates.join(", ")) };
+        let action =
+            if updates.is_empty() { "nothing".into() } else { format!("update set {}", updates.join(", ")) };
         sql.push_str(&format!(" on conflict ({}) do {action}", keys.join(", ")));
     }
     sql

@@ -10,7 +10,8 @@ use orchestrator_core::{
     policy::Filters, topology::Topology, view::InstanceRecord,
 };
 use orchestrator_wire::{
-    AuditRecord, BlockedRecord, DetectionRecord, NodeHealth, RaftStatus, RecoveryRecord, StepRecord,
+    AuditRecord, BlockedRecord, ChangelogRecord, DetectionRecord, NodeHealth, RaftStatus, RecoveryRecord,
+    StepRecord,
 };
 
 /// Everything the API is given at its start.
@@ -114,7 +115,7 @@ pub enum RecoveryFilter {
     Id(i64),
     /// The one of this name.
     Uid(String),
-    /// Those of the cluster that had this name, or else of the one that had this alias.
+    /// Those of the cluster that had this name.
     Cluster(String),
     /// Those of the cluster that had this alias.
     Alias(String),
@@ -137,6 +138,8 @@ pub trait History: Send + Sync {
     fn steps(&self, recovery_uid: String) -> Answer<'_, Vec<StepRecord>>;
     /// Recoveries that are held back, of one cluster or of all.
     fn blocked(&self, cluster: Option<String>) -> Answer<'_, Vec<BlockedRecord>>;
+    /// How analysis codes changed, by instance.
+    fn changelog(&self) -> Answer<'_, Vec<ChangelogRecord>>;
 }
 
 /// A wish to start a recovery by hand.
@@ -168,8 +171,13 @@ pub enum RecoverOutcome {
 pub enum AckScope {
     /// All.
     All,
-    /// Those of the cluster of this name.
-    Cluster(String),
+    /// Those of a cluster, by its present name or alias: a failover changes the name, the alias stays.
+    Cluster {
+        /// Its present name.
+        name: String,
+        /// Its alias; its name when it has none.
+        alias: String,
+    },
     /// Those of this failed instance.
     Instance(InstanceKey),
     /// The one of this number.

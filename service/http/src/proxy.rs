@@ -38,8 +38,9 @@ const READ_TIMEOUT: Duration = Duration::from_secs(5);
 const ACT_TIMEOUT: Duration = Duration::from_secs(300);
 /// Idle connections kept to the leader: bursts of clients reuse them.
 const IDLE_CONNECTIONS_MAX: usize = 8;
-/// Idle for this long, a connection is closed: shorter than what firewalls forget.
-const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+/// Idle for this long, a connection is closed: before the other side does it (see `HEADER_TIMEOUT` in the
+/// server), so that no request is sent into a closing connection.
+const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Meant for one connection only (RFC 9110 §7.6.1), and what a proxy must not pass on.
 const HOP_BY_HOP: [HeaderName; 9] = [

@@ -29,8 +29,6 @@ pub(crate) enum Reply {
         /// JSON.
         details: Bytes,
     },
-    /// As if the route did not exist.
-    NotFound,
 }
 
 /// Bare JSON.
@@ -63,7 +61,6 @@ pub(crate) fn render(outcome: Outcome, message_prefix: &str) -> Response<Bytes> 
     match outcome {
         Ok(Reply::Raw(body)) => json_response(StatusCode::OK, body),
         Ok(Reply::Status(status, body)) => json_response(status, body),
-        Ok(Reply::NotFound) => not_found(),
         Ok(Reply::Envelope { message, details }) => {
             let body = assemble(Code::Ok, &format!("{message_prefix}{message}"), &details);
             json_response(StatusCode::OK, body.into())

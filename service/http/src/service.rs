@@ -114,9 +114,8 @@ impl Inner {
             Ok(target) => target,
             Err(error) => return (refused(error), RequestClass::Unknown),
         };
-        let user = match self.admit(&request, &target) {
-            Ok(user) => user,
-            Err(response) => return (boxed(response), RequestClass::Local),
+        let Some(user) = self.admit(&request, &target) else {
+            return (boxed(routes::not_authorized()), RequestClass::Local);
         };
         let Target::Route(row) = target else {
             let class = match target {
@@ -151,13 +150,10 @@ impl Inner {
         Ok(row.map_or(Target::Nothing, |(row, _)| Target::Route(row)))
     }
 
-    /// The user's name, or the answer that asks for one.
-    fn admit(&self, request: &Request<NoBody>, target: &Target) -> Result<String, Response<Bytes>> {
-        match self.app.settings.auth.admit(request.headers()) {
-            Some(user) => Ok(user.to_owned()),
-            None if target.access() == Access::Open => Ok(String::new()),
-            None => Err(routes::not_authorized()),
-        }
+    /// The user's name, empty where anybody may ask; `None` to turn the request away.
+    fn admit(&self, request: &Request<NoBody>, target: &Target) -> Option<String> {
+        let user = self.app.settings.auth.admit(request.headers());
+        user.or((target.access() == Access::Open).then_some("")).map(str::to_owned)
     }
 
     /// Where the leader is, if it is for the leader to answer. While nobody is known to lead, this node

@@ -12,7 +12,9 @@
 //!                                                 semi-replica on|off, credentials
 //! ```
 //!
+//! With `PROBE_TLS` in the environment it encrypts, and accepts any certificate.
 //! It changes what it is told to change: point it at servers that are yours to break.
+#![allow(clippy::print_stdout, reason = "printing is what it is for")]
 
 use std::{
     collections::BTreeSet,
@@ -22,7 +24,7 @@ use std::{
 use orchestrator_core::{InstanceKey, observation::Outcome};
 use orchestrator_mysql::{
     Change, Credentials, Execute, Fleet, HostnameSource, Pace, Probe, ProbeSettings, Secret, SourceChange,
-    SourcePosition, WatchEvent,
+    SourcePosition, TlsMode, TlsOptions, WatchEvent,
 };
 
 type Anything = Box<dyn std::error::Error>;
@@ -43,6 +45,11 @@ async fn main() -> Result<(), Anything> {
         password: Secret::new(*password),
         hostname_from: HostnameSource::AsAsked,
         discover_by_show_replicas: true,
+        tls: if std::env::var_os("PROBE_TLS").is_some() {
+            TlsMode::Always(TlsOptions { skip_verify: true, ..TlsOptions::default() })
+        } else {
+            TlsMode::Off
+        },
         ..ProbeSettings::default()
     });
     let key = InstanceKey::parse(target, PORT)?;

@@ -20,7 +20,7 @@ use tokio::{
 };
 
 use crate::{
-    failure::{classify, failure, of_io},
+    failure::{classify, failure, guarded, of_io},
     session::Session,
     settings::{ProbeSettings, TlsMode, TlsOptions},
 };
@@ -135,7 +135,7 @@ async fn dial(
         .into();
     let result = tokio::select! {
         biased;
-        result = Conn::new(options) => result,
+        result = guarded(Conn::new(options)) => result,
         failure = witness(addresses, key.port, deadline) => return Err(Refusal::Failure(failure)),
     };
     result.map_err(|error| match error {

@@ -17,7 +17,7 @@ use orchestrator_core::{
 use tokio::time::Instant;
 
 use crate::{
-    cells::{Cells, number_of},
+    cells::Cells,
     contract::{Applied, Change, Credentials, ExecError, Execute, Fenced, Received},
     dialect::{CLEAR_SQL_MODE, Dialect, Wording},
     fleet::Fleet,
@@ -225,11 +225,6 @@ impl Operation {
         }
         Ok(None)
     }
-}
-
-/// The number in the first column, under whatever name.
-fn first_number(rows: &[Row]) -> Option<u64> {
-    rows.first().and_then(|row| row.as_ref(0)).and_then(number_of)
 }
 
 /// The truth in the first row's column `value`.

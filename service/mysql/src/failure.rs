@@ -2,8 +2,9 @@
 //!
 //! The distinction that matters: an error that the server itself sent proves that it is alive.
 
-use std::io;
+use std::{io, panic::AssertUnwindSafe};
 
+use futures::FutureExt as _;
 use mysql_async::{DriverError, Error, IoError, ServerError};
 use orchestrator_core::observation::{Failure, FailureKind};
 
@@ -17,6 +18,15 @@ const INTERACTION_TIMEOUT: u16 = 4031;
 /// A failure of the given kind that happened before the server told who it is.
 pub(crate) fn failure(kind: FailureKind, error: impl Into<String>) -> Failure {
     Failure { kind, error: error.into(), partial: false }
+}
+
+/// The driver indexes into packets without looking (an empty packet in answer to a statement suffices): its
+/// panic is an answer that could not be read, not the end of anything else. Needs a build that unwinds.
+pub(crate) async fn guarded<T>(driver: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    match AssertUnwindSafe(driver).catch_unwind().await {
+        Ok(result) => result,
+        Err(_) => Err(Error::Other("the driver could not read a packet".into())),
+    }
 }
 
 /// What an error of the driver says about the server.
@@ -59,10 +69,17 @@ fn of_driver(error: &DriverError) -> FailureKind {
     }
 }
 
+/// What the codec says when the stream ends inside a packet.
+const CUT_INSIDE_A_PACKET: &str = "bytes remaining on stream";
+
 /// What an error of the network says about the server.
 pub(crate) fn of_io(error: &io::Error) -> FailureKind {
     use io::ErrorKind as Kind;
     match error.kind() {
+        // A packet shorter than its own fields: read whole, so the network did its part. The end of the
+        // stream has the same kind, but words of the driver's own.
+        Kind::UnexpectedEof if error.get_ref().is_none() => FailureKind::Nonsense,
+        Kind::Other if error.to_string() == CUT_INSIDE_A_PACKET => FailureKind::Broken,
         Kind::ConnectionRefused => FailureKind::Refused,
         Kind::HostUnreachable
         | Kind::NetworkUnreachable
@@ -107,5 +124,7 @@ mod tests {
         assert_eq!(kind(io::ErrorKind::HostUnreachable), FailureKind::Unreachable);
         assert_eq!(kind(io::ErrorKind::ConnectionReset), FailureKind::Broken);
         assert_eq!(kind(io::ErrorKind::InvalidData), FailureKind::Nonsense);
+        assert_eq!(kind(io::ErrorKind::UnexpectedEof), FailureKind::Nonsense);
+        assert_eq!(of_io(&io::Error::other(CUT_INSIDE_A_PACKET)), FailureKind::Broken);
     }
 }

@@ -4,7 +4,7 @@
 //! breaks: a killed process is seen at once, not at the next question. A second connection lies in reserve
 //! for a fence, since the first is busy by design.
 
-use std::{pin::pin, time::Duration};
+use std::{pin::pin, sync::Arc, time::Duration};
 
 use orchestrator_core::{
     InstanceKey,
@@ -60,8 +60,10 @@ pub(crate) async fn keep_watching(
                 }
                 // Once more without a pause: a break is followed at once by what a new connection meets.
                 pause = Duration::ZERO;
-                lay_in_reserve(&fleet, &key).await;
-                match (Watching { fleet: &fleet, key: &key, pace, events: &events }).pulse(session).await {
+                let slot = fleet.slot(&key);
+                lay_in_reserve(&fleet, &key, &slot).await;
+                let watching = Watching { fleet: &fleet, key: &key, slot, pace, events: &events };
+                match watching.pulse(session).await {
                     Ok(failure) => failure,
                     Err(Unwanted) => return,
                 }
@@ -82,12 +84,11 @@ pub(crate) async fn keep_watching(
 }
 
 /// Failing to is no news: the watch itself tells of the server.
-async fn lay_in_reserve(fleet: &Fleet, key: &InstanceKey) {
-    let slot = fleet.slot(key);
+async fn lay_in_reserve(fleet: &Fleet, key: &InstanceKey, slot: &Slot) {
     drop(slot.take_reserve());
     let deadline = Instant::now() + fleet.config().settings.connect_timeout;
     let Ok(mut session) = fleet.connect(key, deadline).await else { return };
-    if learn(&mut session, &slot, deadline).await.is_ok() && session.run(KEEP_RESERVE, deadline).await.is_ok()
+    if learn(&mut session, slot, deadline).await.is_ok() && session.run(KEEP_RESERVE, deadline).await.is_ok()
     {
         slot.keep_reserve(session);
     }
@@ -96,6 +97,7 @@ async fn lay_in_reserve(fleet: &Fleet, key: &InstanceKey) {
 struct Watching<'a> {
     fleet: &'a Fleet,
     key: &'a InstanceKey,
+    slot: Arc<Slot>,
     pace: Pace,
     events: &'a mpsc::Sender<WatchEvent>,
 }
@@ -103,13 +105,12 @@ struct Watching<'a> {
 impl Watching<'_> {
     /// Pulse after pulse, until the connection is lost.
     async fn pulse(&self, mut session: Session) -> Result<Failure, Unwanted> {
-        let slot = self.fleet.slot(self.key);
         let sql =
             format!("SELECT SLEEP({:.3}) AS slept, @@read_only AS read_only", self.pace.pulse.as_secs_f64());
         let mut last_sign = Instant::now();
         loop {
             let began = Instant::now();
-            let beat = match self.one_pulse(&mut session, &slot, &sql, last_sign).await? {
+            let beat = match self.one_pulse(&mut session, &sql, last_sign).await? {
                 Ok(beat) => beat,
                 Err(failure) => return Ok(failure),
             };
@@ -129,7 +130,6 @@ impl Watching<'_> {
     async fn one_pulse(
         &self,
         session: &mut Session,
-        slot: &Slot,
         sql: &str,
         last_sign: Instant,
     ) -> Result<Result<Beat, Failure>, Unwanted> {
@@ -141,7 +141,7 @@ impl Watching<'_> {
             tokio::select! {
                 biased;
                 () = self.events.closed() => return Err(Unwanted),
-                () = slot.is_going() => return Ok(Err(going())),
+                () = self.slot.is_going() => return Ok(Err(going())),
                 result = &mut answer => break result,
                 () = sleep_until(overdue_at) => {
                     overdue = true;
@@ -185,6 +185,6 @@ fn going() -> Failure {
 impl Drop for Watching<'_> {
     /// The reserve serves the watch, and goes with it.
     fn drop(&mut self) {
-        drop(self.fleet.slot(self.key).take_reserve());
+        drop(self.slot.take_reserve());
     }
 }

@@ -12,7 +12,7 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::{
     dialect::Dialect,
-    failure::{classify, failure},
+    failure::{classify, failure, guarded},
     variables::Known,
 };
 
@@ -85,28 +85,28 @@ impl Session {
     /// Runs one statement and collects its rows.
     pub(crate) async fn query(&mut self, sql: &str, deadline: Instant) -> Result<Vec<Row>, QueryError> {
         let conn = self.conn.as_mut().ok_or_else(gone)?;
-        let result = timeout_at(deadline, conn.query(sql)).await;
+        let result = timeout_at(deadline, guarded(conn.query(sql))).await;
         self.settle(result, sql)
     }
 
     /// Runs one statement and keeps its first row, however many there are.
     pub(crate) async fn first(&mut self, sql: &str, deadline: Instant) -> Result<Option<Row>, QueryError> {
         let conn = self.conn.as_mut().ok_or_else(gone)?;
-        let result = timeout_at(deadline, conn.query_first(sql)).await;
+        let result = timeout_at(deadline, guarded(conn.query_first(sql))).await;
         self.settle(result, sql)
     }
 
     /// Runs one statement for its effect.
     pub(crate) async fn run(&mut self, sql: &str, deadline: Instant) -> Result<(), QueryError> {
         let conn = self.conn.as_mut().ok_or_else(gone)?;
-        let result = timeout_at(deadline, conn.query_drop(sql)).await;
+        let result = timeout_at(deadline, guarded(conn.query_drop(sql))).await;
         self.settle(result, "a change")
     }
 
     /// Runs one statement without a deadline: for waits that the caller bounds by dropping this session.
     pub(crate) async fn wait(&mut self, sql: &str) -> Result<Option<Row>, QueryError> {
         let conn = self.conn.as_mut().ok_or_else(gone)?;
-        let result = conn.query_first(sql).await;
+        let result = guarded(conn.query_first(sql)).await;
         self.settle(Ok(result), sql)
     }
 
@@ -132,7 +132,7 @@ impl Session {
         if let Some(conn) = self.conn.take() {
             // Polled once: says goodbye when the socket takes it. Left to its own drop the driver would read
             // pending rows in a task without an end, on a frozen server for ever.
-            let _ = conn.disconnect().now_or_never();
+            let _ = guarded(conn.disconnect()).now_or_never();
         }
     }
 }

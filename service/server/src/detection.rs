@@ -143,6 +143,7 @@ impl Detection {
             }
         };
         if alive {
+            self.recoveries.is_well(key);
             debug!(instance = %key, "suspicion refuted");
             return;
         }

@@ -145,7 +145,7 @@ impl Pictures {
     }
 
     /// Makes pictures until stopped.
-    pub(crate) async fn paint_until(&self, stop: CancellationToken) {
+    pub(crate) async fn paint_until(self: Arc<Self>, stop: CancellationToken) {
         loop {
             let begun = Instant::now();
             self.fresh();

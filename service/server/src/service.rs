@@ -1,8 +1,9 @@
 //! The life of the service: start in order, run, stop in order.
 
-use std::{path::Path, sync::Arc, time::Duration};
+use std::{panic::AssertUnwindSafe, path::Path, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
+use futures::{FutureExt, future::BoxFuture};
 use orchestrator_backend::{BackendHandle, BackendThread, SqliteBackend, SqliteOptions};
 use orchestrator_config::{BackendSettings, Settings};
 use orchestrator_core::{InstanceKey, TopologyView};
@@ -300,30 +301,30 @@ impl Shared {
             limits: self.limits(database),
             returned,
         };
-        tasks.spawn(self.state.clone().mirror(raft.clone(), stop_all.clone()));
-        let pictures = self.pictures.clone();
-        let stop = stop_all.clone();
-        tasks.spawn(async move { pictures.paint_until(stop).await });
-        tasks.spawn(effects::run(news, self.pictures.clone(), self.discovery.clone(), stop_all.clone()));
-        tasks.spawn(crawler.run(requests, known, stop_all.clone()));
+        let essential = |name: &'static str, task: BoxFuture<'static, ()>| {
+            tasks.spawn(watch_over(name, task, ending.clone(), stop_all.clone()));
+        };
+        let (pictures, fleet, discovery) =
+            (self.pictures.clone(), self.fleet.clone(), self.discovery.clone());
+        let stop = || stop_all.clone();
+        essential("health", self.state.clone().mirror(raft.clone(), stop()).boxed());
+        essential("effects", effects::run(news, pictures.clone(), discovery.clone(), stop()).boxed());
+        essential("discovery", crawler.run(requests, known, stop()).boxed());
         let pace = components::pace(&self.settings);
-        let (pictures, fleet) = (self.pictures.clone(), self.fleet.clone());
-        tasks.spawn(watching::run(
-            pictures,
-            fleet,
-            self.discovery.clone(),
-            pace,
-            suspicions,
-            stop_all.clone(),
-        ));
-        tasks.spawn(detection.run(suspected, stop_all.clone()));
-        let stop = stop_all.clone();
-        tasks.spawn(async move {
+        essential(
+            "watching",
+            watching::run(pictures.clone(), fleet, discovery, pace, suspicions, stop()).boxed(),
+        );
+        essential("pictures", pictures.paint_until(stop()).boxed());
+        essential("detection", detection.run(suspected, stop()).boxed());
+        let (giving_up, stop) = (ending.clone(), stop());
+        let duties = async move {
             if let Some(reason) = duties.run(stop).await {
                 // The first reason is the one that counts.
-                let _ = ending.try_send(reason);
+                let _ = giving_up.try_send(reason);
             }
-        });
+        };
+        essential("duties", duties.boxed());
         serving.spawn(server.run(stop_serving.clone()));
         Ok(ended)
     }
@@ -408,6 +409,22 @@ impl Shared {
             info!(%address, "serving the API");
         }
         Ok(server)
+    }
+}
+
+/// Runs a task that the node cannot do without: one that ends or panics ends the process, so that a supervisor
+/// starts it anew, instead of a node that looks alive and does half its work.
+async fn watch_over(
+    name: &'static str,
+    task: BoxFuture<'static, ()>,
+    ending: mpsc::Sender<String>,
+    stop: CancellationToken,
+) {
+    let ended = AssertUnwindSafe(task).catch_unwind().await;
+    if !stop.is_cancelled() {
+        let how = if ended.is_ok() { "ended" } else { "panicked" };
+        // The first reason is the one that counts.
+        let _ = ending.try_send(format!("the task {name:?} {how}"));
     }
 }
 

@@ -131,3 +131,31 @@ impl From<BlockedRecord> for BlockedRecovery {
         }
     }
 }
+
+/// How the code of one instance changed over time, as stored.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ChangelogRecord {
+    /// The instance.
+    pub instance: InstanceKey,
+    /// When which analysis code began, oldest first.
+    pub changes: Vec<(Timestamp, String)>,
+}
+
+/// How the code of one instance changed over time, as served.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AnalysisChangelog {
+    /// The instance.
+    #[serde(rename = "AnalyzedInstanceKey")]
+    pub instance: Key,
+    /// *Shape*: `2024-05-01T10:11:12Z;DeadMaster,` with the comma.
+    #[serde(rename = "Changelog")]
+    pub changes: Vec<String>,
+}
+
+impl From<ChangelogRecord> for AnalysisChangelog {
+    fn from(record: ChangelogRecord) -> Self {
+        let ChangelogRecord { instance, changes } = record;
+        let changes = changes.iter().map(|(at, code)| format!("{};{code},", time::rfc3339(*at))).collect();
+        Self { instance: Key::from(&instance), changes }
+    }
+}

@@ -16,7 +16,10 @@ pub mod time;
 pub mod tree;
 
 pub use analysis::ReplicationAnalysis;
-pub use audit::{Audit, AuditRecord, BlockedRecord, BlockedRecovery, RecoveryStep, StepRecord};
+pub use audit::{
+    AnalysisChangelog, Audit, AuditRecord, BlockedRecord, BlockedRecovery, ChangelogRecord, RecoveryStep,
+    StepRecord,
+};
 pub use cluster::{Candidate, ClusterInfo, Clusters};
 pub use envelope::Envelope;
 pub use health::{HealthStatus, NodeHealth, RaftStatus};

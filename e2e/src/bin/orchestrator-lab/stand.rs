@@ -67,7 +67,8 @@ fn check_free() -> Result<()> {
         bail!("it is up already; `make down` ends it");
     }
     for address in (0..NODES).flat_map(|n| [http_address(n), raft_address(n)]) {
-        TcpListener::bind(&address).with_context(|| format!("{address} is taken; choose others: make up HTTP_PORT=… RAFT_PORT=…"))?;
+        TcpListener::bind(&address)
+            .with_context(|| format!("{address} is taken; choose others: make up HTTP_PORT=… RAFT_PORT=…"))?;
     }
     Ok(())
 }

@@ -1,7 +1,9 @@
 //! The columns of `database_instance` and where their values come from.
 
 use orchestrator_core::Instance;
-use orchestrator_core::instance::{BinlogCoordinates, BinlogFormat, Flavor, Replication, ReplicationGtid, ThreadState};
+use orchestrator_core::instance::{
+    BinlogCoordinates, BinlogFormat, Flavor, Replication, ReplicationGtid, ThreadState,
+};
 
 use crate::rows::InstanceRow;
 use crate::text::{keys_to_json, quote};
@@ -138,9 +140,10 @@ fn gtid_set(compact: &str) -> Value {
 }
 
 fn allows_tls(replication: &Replication) -> bool {
-    replication.transport_options.get("SSL").is_some_and(|value| {
-        ["1", "yes"].iter().any(|truth| value.eq_ignore_ascii_case(truth))
-    })
+    replication
+        .transport_options
+        .get("SSL")
+        .is_some_and(|value| ["1", "yes"].iter().any(|truth| value.eq_ignore_ascii_case(truth)))
 }
 
 type Group = orchestrator_core::instance::GroupMember;

@@ -40,7 +40,9 @@ impl AckSelector {
             Self::All => ("1 = 1", vec![]),
             Self::Id(id) => ("recovery_id = ?", vec![(*id).into()]),
             Self::Uid(uid) => ("uid = ?", vec![uid.into()]),
-            Self::Cluster(name) => ("(cluster_name = ? or cluster_alias = ?)", vec![name.into(), name.into()]),
+            Self::Cluster(name) => {
+                ("(cluster_name = ? or cluster_alias = ?)", vec![name.into(), name.into()])
+            }
             Self::Instance(key) => ("hostname = ? and port = ?", key_values(key).to_vec()),
         }
     }

@@ -1,7 +1,7 @@
 //! Recoveries as they are shown and resumed.
 
-use orchestrator_core::view::ActiveRecovery;
 use orchestrator_core::Timestamp;
+use orchestrator_core::view::ActiveRecovery;
 
 use crate::error::BackendError;
 use crate::port::Backend;
@@ -54,7 +54,8 @@ impl dyn Backend + '_ {
         for row in self.query(sql, &[])? {
             let progress = read_progress(row);
             let filter = RecoveryFilter::Uid(progress.uid.clone());
-            unfinished.extend(self.recoveries(&filter, false, 0)?.into_iter().map(|row| (row, progress.clone())));
+            unfinished
+                .extend(self.recoveries(&filter, false, 0)?.into_iter().map(|row| (row, progress.clone())));
         }
         Ok(unfinished)
     }

@@ -105,7 +105,8 @@ fn clear(backend: &mut dyn Backend) -> Result<(), BackendError> {
         backend.execute(sql, &[id.into()])?;
         backend.end_active_period(id, began_at)?;
     }
-    let sql = "select detection_id, start_active_period from topology_failure_detection where in_active_period = 1";
+    let sql =
+        "select detection_id, start_active_period from topology_failure_detection where in_active_period = 1";
     for mut row in backend.query(sql, &[])? {
         let id = row.int();
         backend.end_detection(id, row.time().unwrap_or_default())?;
@@ -127,7 +128,8 @@ fn read(path: &Path, backend: &mut dyn Backend) -> Result<(), SnapshotError> {
             put(backend, table, columns, values)?;
         } else if let Ok(next) = serde_json::from_slice::<TableLine>(&line) {
             let known = tables::named(&next.table);
-            table = Some((known.ok_or_else(|| damaged(format!("unknown table {}", next.table)))?, next.columns));
+            table =
+                Some((known.ok_or_else(|| damaged(format!("unknown table {}", next.table)))?, next.columns));
         }
     }
     Ok(())
@@ -167,7 +169,10 @@ fn make_way(
         History::None | History::Steps => return Ok(()),
         History::Recoveries => {
             let uid = value("uid")?;
-            backend.execute("delete from topology_recovery_steps where recovery_uid = ?", &[uid.clone()])?;
+            backend.execute(
+                "delete from topology_recovery_steps where recovery_uid = ?",
+                std::slice::from_ref(&uid),
+            )?;
             backend.execute("delete from topology_recovery where uid = ?", &[uid])?;
             backend.make_room(table.name, "recovery_id", Row::new(vec![value("recovery_id")?]).int())?;
         }

@@ -30,7 +30,15 @@ const WHOLE: &str = "1 = 1";
 pub(super) const TABLES: [Table; 10] = [
     Table {
         name: "database_instance_downtime",
-        columns: &["hostname", "port", "downtime_active", "begin_timestamp", "end_timestamp", "owner", "reason"],
+        columns: &[
+            "hostname",
+            "port",
+            "downtime_active",
+            "begin_timestamp",
+            "end_timestamp",
+            "owner",
+            "reason",
+        ],
         replicated: WHOLE,
         order: "hostname, port",
         history: History::None,

@@ -57,7 +57,8 @@ impl Sink {
 
 fn write_table(backend: &mut dyn Backend, table: &Table, sink: &mut Sink) -> Result<(), SnapshotError> {
     let Table { name, columns, replicated, order, .. } = table;
-    let line = TableLine { table: (*name).into(), columns: columns.iter().map(ToString::to_string).collect() };
+    let line =
+        TableLine { table: (*name).into(), columns: columns.iter().map(ToString::to_string).collect() };
     sink.line(&line).map_err(unwritable)?;
     let sql = format!("select {} from {name} where {replicated} order by {order}", columns.join(", "));
     backend.query_each(&sql, &[], &mut |row| {

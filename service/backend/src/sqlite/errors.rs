@@ -15,9 +15,9 @@ pub(super) fn runtime_error(error: rusqlite::Error) -> BackendError {
         Some(ErrorCode::ReadOnly | ErrorCode::PermissionDenied) => BackendError::ReadOnly(cause),
         Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => BackendError::Corrupt(cause),
         Some(ErrorCode::DatabaseBusy | ErrorCode::DatabaseLocked) => BackendError::Locked(cause),
-        Some(
-            ErrorCode::SystemIoFailure | ErrorCode::CannotOpen | ErrorCode::FileLockingProtocolFailed,
-        ) => BackendError::Io(cause),
+        Some(ErrorCode::SystemIoFailure | ErrorCode::CannotOpen | ErrorCode::FileLockingProtocolFailed) => {
+            BackendError::Io(cause)
+        }
         Some(ErrorCode::ConstraintViolation) => BackendError::Constraint(cause),
         _ => BackendError::Statement(cause),
     }
@@ -27,7 +27,9 @@ pub(super) fn runtime_error(error: rusqlite::Error) -> BackendError {
 pub(super) fn open_error(path: &Path, error: rusqlite::Error) -> OpenError {
     let not_a_database = error.sqlite_error_code() == Some(ErrorCode::NotADatabase);
     match runtime_error(error) {
-        BackendError::Corrupt(source) if not_a_database => OpenError::NotADatabase { path: path.into(), source },
+        BackendError::Corrupt(source) if not_a_database => {
+            OpenError::NotADatabase { path: path.into(), source }
+        }
         other => opening_failed(path, other),
     }
 }

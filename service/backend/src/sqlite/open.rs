@@ -66,7 +66,11 @@ fn check_intact(backend: &mut SqliteBackend, path: &Path) -> Result<(), OpenErro
         .connection
         .query_row("pragma quick_check(1)", [], |row| row.get(0))
         .map_err(|error| open_error(path, error))?;
-    if verdict == "ok" { Ok(()) } else { Err(OpenError::Corrupt { path: path.into(), source: verdict.into() }) }
+    if verdict == "ok" {
+        Ok(())
+    } else {
+        Err(OpenError::Corrupt { path: path.into(), source: verdict.into() })
+    }
 }
 
 fn has_table(backend: &mut dyn Backend, table: &str) -> Result<bool, BackendError> {
@@ -130,7 +134,9 @@ fn complete(
     upgrade::apply(backend, change)?;
     upgrade::normalise(backend)?;
     upgrade::close_orphans(backend, options.now)?;
-    for (key, value) in [("layout", schema::LAYOUT.to_string()), ("process_token", options.node.token.clone())] {
+    for (key, value) in
+        [("layout", schema::LAYOUT.to_string()), ("process_token", options.node.token.clone())]
+    {
         backend.insert(
             "orchestrator_backend_meta",
             OnConflict::Update(&["meta_key"]),

@@ -50,7 +50,8 @@ pub(super) fn plan(backend: &mut dyn Backend) -> Result<Vec<Change>, BackendErro
 }
 
 fn items(wanted: &Connection) -> rusqlite::Result<Vec<Item>> {
-    let sql = "select type, name, tbl_name, sql from sqlite_master where sql is not null order by type = 'index'";
+    let sql =
+        "select type, name, tbl_name, sql from sqlite_master where sql is not null order by type = 'index'";
     wanted
         .prepare(sql)?
         .query_map([], |row| {

@@ -68,7 +68,8 @@ async fn a_call_that_timed_out_in_the_queue_never_takes_effect() {
     let (_dir, backend) = on_disk();
     let (handle, _thread) = BackendHandle::start(backend).unwrap();
     let (release, task) = occupy(&handle).await;
-    let late = handle.call(Duration::from_millis(5), |backend| backend.add_discovered(&key("a"), after(0))).await;
+    let late =
+        handle.call(Duration::from_millis(5), |backend| backend.add_discovered(&key("a"), after(0))).await;
     assert!(matches!(late, Err(HandleError::Timeout { .. })), "{late:?}");
     drop(release);
     task.await.unwrap().unwrap();

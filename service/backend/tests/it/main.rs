@@ -1,5 +1,7 @@
 //! The contract of a backend, and what SQLite files can do to a node.
 
+#![allow(clippy::unwrap_used, reason = "a test that fails should say where")]
+
 mod acceptance;
 mod files;
 mod handle;

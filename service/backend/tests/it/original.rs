@@ -105,7 +105,8 @@ fn foreign_times_and_empty_nulls_are_normalised() {
     let mut backend = opened(&path);
     let downtime = "select begin_timestamp || '|' || end_timestamp from database_instance_downtime";
     assert_eq!(texts(&mut *backend, downtime), ["2026-01-02 03:00:00|2026-01-02 09:00:00"]);
-    let nulls = "select count(*) from topology_recovery where acknowledged_at = '' or successor_hostname = ''";
+    let nulls =
+        "select count(*) from topology_recovery where acknowledged_at = '' or successor_hostname = ''";
     assert_eq!(backend.query_int(nulls, &[]).unwrap(), 0);
     let recovery = backend.recoveries(&RecoveryFilter::Id(7), false, 0).unwrap().remove(0);
     assert_eq!((recovery.started_at, recovery.ended_at), (after(-245), Some(after(-185))));
@@ -177,5 +178,8 @@ fn an_old_row_that_breaks_a_unique_index_does_not_keep_the_file_closed() {
                insert into cluster_alias values ('a:1', 'x', ''), ('b:1', 'x', '')";
     connection.execute_batch(sql).unwrap();
     drop(connection);
-    assert_eq!(texts(&mut *opened(&path), "select cluster_name from cluster_alias order by 1"), ["a:1", "b:1"]);
+    assert_eq!(
+        texts(&mut *opened(&path), "select cluster_name from cluster_alias order by 1"),
+        ["a:1", "b:1"]
+    );
 }

@@ -53,6 +53,7 @@ macro_rules! contract {
             }
             recovery {
                 a_recovery_lives_from_begin_to_end,
+                asking_twice_begins_once,
                 progress_is_compare_and_set,
                 an_end_declares_what_it_leaves_behind,
                 numbers_rise_also_after_a_purge,

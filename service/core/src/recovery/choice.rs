@@ -41,7 +41,7 @@ pub struct Standing<'a> {
 
 /// Picks the replica to promote.
 ///
-/// Order: the requested one; not slow to stop; promotion rule; no transactions of its own; data center and
+/// Order: the requested one; not slow to stop; promotion rule; no transactions of its own; not delayed; data center and
 /// environment of the failed primary; lower version; smaller binary log format; most received; name.
 /// The name makes the choice deterministic, so that any node would choose alike.
 ///
@@ -226,6 +226,7 @@ struct Rank<'c> {
     slow: bool,
     rule: PromotionRule,
     errant: bool,
+    delayed: bool,
     other_data_center: bool,
     other_environment: bool,
     version: (u32, u32),
@@ -241,6 +242,7 @@ fn rank<'c>(replica: &'c Replica, case: &'c Case, standing: Standing<'_>) -> Ran
         slow: standing.slow.contains(&replica.key),
         rule: replica.rule,
         errant: replica.errant,
+        delayed: replica.delayed,
         other_data_center: replica.place.data_center != case.place.data_center,
         other_environment: replica.place.environment != case.place.environment,
         version: replica.version,
@@ -261,6 +263,7 @@ fn because(best: &Rank<'_>, next: &Rank<'_>) -> String {
         (best.slow != next.slow, "its receiving thread stopped at once"),
         (best.rule != next.rule, "promotion rule"),
         (best.errant != next.errant, "no transactions of its own"),
+        (best.delayed != next.delayed, "not delayed"),
         (best.other_data_center != next.other_data_center, "data center of the failed primary"),
         (best.other_environment != next.other_environment, "environment of the failed primary"),
         (best.version != next.version, "lower version, which all can follow"),

@@ -162,6 +162,8 @@ pub struct Replica {
     pub gtid: ReplicationGtid,
     /// It has transactions of its own, which the failed primary never had.
     pub errant: bool,
+    /// It is told to stay behind: promoting it means to wait for that long.
+    pub delayed: bool,
     /// Lag in seconds; `None` = unknown.
     pub lag_seconds: Option<u64>,
     /// Its replica half of semi-sync is switched on.

@@ -183,6 +183,7 @@ fn replica(
         place: locality(instance),
         gtid,
         errant: gtid::errant(view, topology, &instance.key).is_some(),
+        delayed: instance.replication.as_ref().is_some_and(|replication| replication.sql_delay_seconds > 0),
         lag_seconds: instance.lag_seconds,
         semi_sync: instance.semi_sync.replica_enabled,
         semi_sync_priority: instance.labels.semi_sync_priority,

@@ -64,6 +64,7 @@ fn parse_line(line: &str) -> (Replica, Server) {
         place: Locality { data_center: value("dc").unwrap_or("x").into(), ..Locality::default() },
         gtid: if has("positional") { ReplicationGtid::None } else { ReplicationGtid::Oracle },
         errant: has("errant"),
+        delayed: has("delayed"),
         lag_seconds: Some(0),
         semi_sync: has("semisync"),
         semi_sync_priority: 0,

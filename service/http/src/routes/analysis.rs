@@ -1,11 +1,11 @@
 //! What is wrong.
 
 use orchestrator_core::analysis::Finding;
-use orchestrator_wire::{ProcessingNode, ReplicationAnalysis};
+use orchestrator_wire::{AnalysisChangelog, ProcessingNode, ReplicationAnalysis};
 
 use crate::{
     call::Call,
-    reply::{Outcome, ok},
+    reply::{Outcome, ok, raw_or_null},
     table::{Row, rows},
 };
 
@@ -13,6 +13,7 @@ pub(super) const ROWS: &[Row] = rows![
     P_ "replication-analysis" => all,
     P_ "replication-analysis/:clusterName" => of_cluster,
     P_ "replication-analysis/instance/:host/:port" => of_instance,
+    P_ "replication-analysis-changelog" => changelog,
 ];
 
 /// `replication-analysis`.
@@ -45,4 +46,10 @@ fn list(call: &Call, wanted: impl Fn(&Finding) -> bool) -> Outcome {
         .filter(|analysis| analysis.analysis != "NoProblem" || analysis.structure_analysis.is_some())
         .collect();
     ok("Analysis", &found)
+}
+
+/// `replication-analysis-changelog`.
+async fn changelog(call: Call) -> Outcome {
+    let records = call.app.ports.history.changelog().await?;
+    raw_or_null(&records.into_iter().map(AnalysisChangelog::from).collect::<Vec<_>>())
 }

@@ -45,13 +45,13 @@ fn members(call: &Call, picture: &Picture, cluster: Result<Arc<str>, ApiError>) 
 /// `cluster-info/:clusterHint`.
 async fn info(call: Call) -> Outcome {
     let picture = call.picture();
-    raw(&call.clusters(&picture).info(&*call.cluster(&picture)?))
+    raw(&call.clusters(&picture).info(&call.cluster(&picture)?))
 }
 
 /// `cluster-info/alias/:clusterAlias`.
 async fn info_by_alias(call: Call) -> Outcome {
     let picture = call.picture();
-    raw(&call.clusters(&picture).info(&*call.cluster_by_alias(&picture)?))
+    raw(&call.clusters(&picture).info(&call.cluster_by_alias(&picture)?))
 }
 
 /// `clusters`: their names.

@@ -3,7 +3,7 @@
 use std::cmp::Reverse;
 
 use orchestrator_core::{InstanceKey, view::InstanceRecord};
-use orchestrator_wire::Instance;
+use orchestrator_wire::{Instance, cluster, key};
 
 use crate::{
     call::Call,
@@ -25,6 +25,8 @@ pub(super) const ROWS: &[Row] = rows![
     P_ "downtimed/:clusterHint" => downtimed_of_cluster,
     P_ "masters" => primaries,
     P_ "master/:clusterHint" => primary,
+    PA "bulk-instances" => names,
+    PA "bulk-promotion-rules" => promotion_rules,
 ];
 
 /// `instance/:host/:port`.
@@ -188,6 +190,18 @@ fn on_top<'p>(picture: &'p Picture, cluster: &str) -> Vec<(bool, u32, &'p Instan
         .collect();
     found.sort();
     found
+}
+
+/// `bulk-instances`: the names of all instances.
+async fn names(call: Call) -> Outcome {
+    raw_or_null(&key::sorted(call.picture().view.records().map(|(key, _)| key)))
+}
+
+/// `bulk-promotion-rules`: declared rules that still hold.
+async fn promotion_rules(call: Call) -> Outcome {
+    let picture = call.picture();
+    let expiry = call.app.settings.limits.analysis.candidate_expiry;
+    raw_or_null(&cluster::candidates(&picture.view.declared.candidates, expiry, picture.now))
 }
 
 #[cfg(test)]

@@ -5,7 +5,7 @@ use orchestrator_wire::{BlockedRecovery, ClusterInfo, Key, RecoveryStep, Topolog
 use crate::{
     call::Call,
     error::ApiError,
-    ports::{AckScope, DetectionFilter, RecoverOutcome, RecoverWish, RecoveryFilter},
+    ports::{AckScope, DetectionFilter, Picture, RecoverOutcome, RecoverWish, RecoveryFilter},
     reply::{Outcome, ok, ok_key, raw},
     table::{Row, rows},
 };
@@ -92,7 +92,12 @@ async fn recovery_by_uid(call: Call) -> Outcome {
 
 /// `audit-recovery/cluster/:clusterName[/:page]`: by name, else by alias, which one operator passes here.
 async fn recoveries_by_cluster(call: Call) -> Outcome {
-    list_recoveries(&call, RecoveryFilter::Cluster(call.param("clusterName").into())).await
+    let name = call.param("clusterName");
+    let by_name = read_recoveries(&call, RecoveryFilter::Cluster(name.into())).await?;
+    if by_name.is_empty() {
+        return list_recoveries(&call, RecoveryFilter::Alias(name.into())).await;
+    }
+    raw(&by_name)
 }
 
 /// `audit-recovery/alias/:clusterAlias[/:page]`.
@@ -101,12 +106,14 @@ async fn recoveries_by_alias(call: Call) -> Outcome {
 }
 
 async fn list_recoveries(call: &Call, filter: RecoveryFilter) -> Outcome {
+    raw(&read_recoveries(call, filter).await?)
+}
+
+async fn read_recoveries(call: &Call, filter: RecoveryFilter) -> Result<Vec<TopologyRecovery>, ApiError> {
     let unacknowledged = call.query.is_true("unacknowledged");
     let records = call.app.ports.history.recoveries(filter, unacknowledged, call.page()).await?;
     let describe = describer(call);
-    let list: Vec<_> =
-        records.into_iter().map(|record| TopologyRecovery::stored(record, &describe)).collect();
-    raw(&list)
+    Ok(records.into_iter().map(|record| TopologyRecovery::stored(record, &describe)).collect())
 }
 
 /// `audit-recovery-steps/:uid`: oldest first.
@@ -166,17 +173,21 @@ async fn recover_with(call: &Call, skip_hooks: bool) -> Outcome {
 /// `ack-recovery/cluster/:clusterHint`.
 async fn ack_cluster(call: Call) -> Outcome {
     comment(&call)?;
-    let cluster = call.cluster(&call.picture())?;
-    let scope = AckScope::Cluster(cluster.as_ref().into());
-    acknowledge(&call, scope, "Acknowledged cluster recoveries", &&*cluster).await
+    let picture = call.picture();
+    acknowledge_cluster(&call, &picture, &call.cluster(&picture)?).await
 }
 
 /// `ack-recovery/cluster/alias/:clusterAlias`.
 async fn ack_cluster_by_alias(call: Call) -> Outcome {
     comment(&call)?;
-    let cluster = call.cluster_by_alias(&call.picture())?;
-    let scope = AckScope::Cluster(cluster.as_ref().into());
-    acknowledge(&call, scope, "Acknowledged cluster recoveries", &&*cluster).await
+    let picture = call.picture();
+    acknowledge_cluster(&call, &picture, &call.cluster_by_alias(&picture)?).await
+}
+
+async fn acknowledge_cluster(call: &Call, picture: &Picture, cluster: &str) -> Outcome {
+    let alias = picture.topology.alias(cluster).unwrap_or(cluster);
+    let scope = AckScope::Cluster { name: cluster.into(), alias: alias.into() };
+    acknowledge(call, scope, "Acknowledged cluster recoveries", &cluster).await
 }
 
 /// `ack-recovery/instance/:host/:port`.

@@ -9,7 +9,10 @@ use orchestrator_http::{
 };
 use serde_json::json;
 
-use crate::fake::{FakeNode, World, follower_of, isolated, key};
+use crate::{
+    fake::{FakeNode, World, follower_of, isolated},
+    fleet::key,
+};
 
 /// Asks; expects OK with this message; answers the details.
 async fn done(world: &World, route: &str, message: &str) -> serde_json::Value {
@@ -141,17 +144,14 @@ async fn recoveries_by_hand_say_whom_they_promoted_or_why_nobody() {
     world.fails("recover/db1/3306/db2/x", "Invalid port: x").await;
 }
 
+const CLUSTER: &str = "Cluster { name: \"db1:3306\", alias: \"prod-a\" }";
+
 #[tokio::test]
 async fn closing_recoveries_takes_a_comment() {
     let world = World::default();
     for (route, message, details, asked) in [
-        ("cluster/prod-a", "Acknowledged cluster recoveries", json!("db1:3306"), "Cluster(\"db1:3306\")"),
-        (
-            "cluster/alias/prod-a",
-            "Acknowledged cluster recoveries",
-            json!("db1:3306"),
-            "Cluster(\"db1:3306\")",
-        ),
+        ("cluster/prod-a", "Acknowledged cluster recoveries", json!("db1:3306"), CLUSTER),
+        ("cluster/alias/prod-a", "Acknowledged cluster recoveries", json!("db1:3306"), CLUSTER),
         (
             "instance/db1/3306",
             "Acknowledged instance recoveries",

@@ -5,14 +5,7 @@ use std::sync::{Arc, Mutex};
 use futures::FutureExt;
 use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
-use orchestrator_core::{
-    Instance, InstanceKey, Timestamp, TopologyView,
-    analysis::{AnalysisCode, Facts, Finding, ReplicaCounts, StructureWarning},
-    instance::{BinlogCoordinates, BinlogFormat, PromotionRule, Replication, ReplicationGtid, ThreadState},
-    policy::NoFilters,
-    topology::Topology,
-    view::{Checks, Downtime, InstanceRecord},
-};
+use orchestrator_core::{InstanceKey, instance::PromotionRule, policy::NoFilters, view::InstanceRecord};
 use orchestrator_http::{
     Api, Identity, Metrics, Settings,
     ports::{
@@ -22,13 +15,12 @@ use orchestrator_http::{
     },
 };
 use orchestrator_wire::{
-    AuditRecord, BlockedRecord, CaseRecord, DetectionRecord, NodeHealth, ProcessingNode, RaftStatus,
-    RecoveryRecord, StepRecord,
+    AuditRecord, BlockedRecord, CaseRecord, ChangelogRecord, DetectionRecord, NodeHealth, ProcessingNode,
+    RaftStatus, RecoveryRecord, StepRecord,
 };
 use serde_json::Value;
 
-/// 2024-05-01T10:11:12Z.
-pub(crate) const NOW: Timestamp = Timestamp::from_millis(1_714_558_272_000);
+use crate::fleet::{NOW, key, picture, record};
 
 /// The result that a command gives next.
 type Next = Mutex<Option<PortError>>;
@@ -77,110 +69,6 @@ pub(crate) fn isolated() -> HealthView {
         reasons: vec!["no leader for 2.1 s".into()],
         backend_writable: true,
         ..HealthView::default()
-    }
-}
-
-pub(crate) fn key(host: &str) -> InstanceKey {
-    InstanceKey::new(host, 3306)
-}
-
-fn record(host: &str, server_id: u32, source: Option<&str>) -> InstanceRecord {
-    let mut instance = Instance::unread(key(host));
-    instance.identity.server_id = server_id;
-    instance.identity.version = "8.0.36".into();
-    instance.identity.server_uuid = format!("{server_id:08}-1111-1111-1111-111111111111");
-    instance.settings.read_only = source.is_some();
-    instance.settings.log_bin = true;
-    instance.settings.log_replica_updates = true;
-    instance.settings.binlog_format = Some(BinlogFormat::Row);
-    instance.settings.gtid_mode = "ON".into();
-    instance.labels.cluster_alias = if source.is_none() { "prod-a".into() } else { String::new() };
-    instance.replication = source.map(replication);
-    instance.lag_seconds = Some(0);
-    let checks = Checks {
-        last_attempted: NOW,
-        last_checked: NOW,
-        last_seen: Some(NOW),
-        partial_success: true,
-        ..Checks::default()
-    };
-    InstanceRecord { instance, checks, unread: Vec::new(), source_contact_at: None }
-}
-
-fn replication(source: &str) -> Replication {
-    let at = BinlogCoordinates { file: "bin.000001".into(), position: 4 };
-    Replication {
-        source: key(source),
-        user: "repl".into(),
-        source_uuid: String::new(),
-        io_thread: ThreadState::Running,
-        sql_thread: ThreadState::Running,
-        read: at.clone(),
-        executed: at.clone(),
-        relay: at,
-        gtid: ReplicationGtid::Oracle,
-        received_gtid: String::new(),
-        io_errno: 0,
-        io_error: String::new(),
-        sql_errno: 0,
-        sql_error: String::new(),
-        seconds_behind: Some(0),
-        sql_delay_seconds: 0,
-        has_filters: false,
-        contact: Default::default(),
-        transport_options: Default::default(),
-    }
-}
-
-/// `db1` over `db2` and `db3`, `db3` stopped; `db2` in downtime; `solo10` alone and read-only.
-pub(crate) fn picture() -> Picture {
-    let mut view = TopologyView::default();
-    let mut stopped = record("db3", 103, Some("db1"));
-    if let Some(replication) = &mut stopped.instance.replication {
-        replication.sql_thread = ThreadState::Stopped;
-        replication.sql_error = "1 < 2 & 3".into();
-    }
-    let mut solo = record("solo10", 110, None);
-    solo.instance.settings.read_only = true;
-    solo.instance.labels.cluster_alias = "lonely".into();
-    for record in [record("db1", 101, None), record("db2", 102, Some("db1")), stopped, solo] {
-        view.insert(record);
-    }
-    let mut declared = (*view.declared).clone();
-    let downtime = Downtime {
-        owner: "ann".into(),
-        reason: "upgrade".into(),
-        begins_at: NOW,
-        ends_at: Timestamp::from_millis(NOW.as_millis() + 60_000),
-    };
-    declared.downtimes.insert(key("db2"), downtime);
-    view.declared = declared.into();
-    let topology = Topology::of(&view);
-    let findings: Arc<[Finding]> = [finding("db1", AnalysisCode::AllPrimaryReplicasNotReplicating)].into();
-    Picture { view: Arc::new(view), topology: Arc::new(topology), findings, now: NOW }
-}
-
-pub(crate) fn finding(host: &str, code: AnalysisCode) -> Finding {
-    Finding {
-        key: key(host),
-        source: None,
-        cluster: "db1:3306".into(),
-        alias: "prod-a".into(),
-        domain: String::new(),
-        data_center: String::new(),
-        region: String::new(),
-        environment: String::new(),
-        replicas: vec![key("db2"), key("db3")],
-        code,
-        structure: vec![StructureWarning::NoLoggingReplicas],
-        facts: Facts {
-            primary: true,
-            replicas: ReplicaCounts { all: 2, valid: 2, ..ReplicaCounts::default() },
-            ..Facts::default()
-        },
-        replicas_downtimed: false,
-        recovers_primaries: false,
-        recovers_intermediates: false,
     }
 }
 
@@ -316,6 +204,12 @@ impl History for FakeNode {
             analysis: "DeadMaster".into(),
             last_blocked_at: NOW,
             blocking_recovery_id: 7,
+        })
+    }
+    fn changelog(&self) -> Answer<'_, Vec<ChangelogRecord>> {
+        self.list("changelog".into(), || ChangelogRecord {
+            instance: key("db1"),
+            changes: vec![(NOW, "DeadMaster".into())],
         })
     }
 }

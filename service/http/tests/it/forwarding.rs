@@ -1,11 +1,11 @@
 //! A follower and a leader, each with its own socket.
 
 use http::{Request, StatusCode};
-use orchestrator_http::Listen;
+use orchestrator_http::{Listen, ports::HealthView};
 use tokio::net::TcpListener;
 
 use crate::{
-    fake::{World, follower_of, isolated},
+    fake::{World, follower_of, isolated, leader},
     socket::Running,
 };
 
@@ -123,4 +123,21 @@ async fn a_client_of_http_1_0_is_forwarded_too() {
     let answer = follower.send("GET /api/clusters HTTP/1.0\r\n\r\n").await;
     assert!(answer.starts_with("HTTP/1.0 200 OK\r\n"), "{answer}");
     assert!(answer.ends_with(r#"["db1:3306","solo10:3306"]"#), "{answer}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_leader_that_never_answers_is_an_empty_502() {
+    let silent = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let uri = format!("http://{}", silent.local_addr().unwrap());
+    let follower = World::default().health(follower_of(&uri));
+    for path in ["/api/clusters", "/api/recover/db1/3306"] {
+        follower.get(path).await.is(StatusCode::BAD_GATEWAY, "");
+    }
+}
+
+#[tokio::test]
+async fn a_leader_answers_whatever_it_believes_of_its_own_address() {
+    let leader = World::default().health(HealthView { leader_uri: "http://127.0.0.1:1".into(), ..leader() });
+    assert_eq!(leader.get("/api/forget/db2/3306").await.status(), 200);
+    assert_eq!(leader.node.asked(), ["forget db2:3306"]);
 }

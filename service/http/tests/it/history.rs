@@ -49,6 +49,7 @@ async fn nothing_is_an_empty_list() {
     {
         world.get(&format!("/api/{route}")).await.is(StatusCode::OK, "[]");
     }
+    world.get("/api/replication-analysis-changelog").await.is(StatusCode::OK, "null");
 }
 
 #[tokio::test]
@@ -66,9 +67,27 @@ async fn entries_have_the_known_shape() {
         r#""LastBlockedTimestamp":"2024-05-01T10:11:12Z","BlockingRecoveryId":7}]"#
     );
     world.get("/api/blocked-recoveries").await.is(StatusCode::OK, expected);
+    let expected = concat!(
+        r#"[{"AnalyzedInstanceKey":{"Hostname":"db1","Port":3306},"#,
+        r#""Changelog":["2024-05-01T10:11:12Z;DeadMaster,"]}]"#
+    );
+    world.get("/api/replication-analysis-changelog").await.is(StatusCode::OK, expected);
     let recovery = &world.get("/api/audit-recovery").await.json()[0];
     assert_eq!(recovery["AnalysisEntry"]["ClusterDetails"]["ClusterAlias"], "prod-a");
     assert_eq!(recovery["AllErrors"], serde_json::json!([""]));
     let detection = &world.get("/api/audit-failure-detection").await.json()[0];
     assert_eq!(detection["SuccessorKey"], serde_json::Value::Null);
+}
+
+#[tokio::test]
+async fn an_alias_is_taken_for_the_name_of_a_cluster() {
+    let world = World::with(FakeNode { has_history: false, ..FakeNode::default() }, Default::default());
+    world.get("/api/audit-recovery/cluster/prod-a/1").await.is(StatusCode::OK, "[]");
+    assert_eq!(
+        world.node.asked(),
+        [
+            "recoveries Cluster(\"prod-a\") open false page 1",
+            "recoveries Alias(\"prod-a\") open false page 1"
+        ]
+    );
 }

@@ -64,7 +64,7 @@ async fn lists_have_their_members_and_their_order() {
 #[tokio::test]
 async fn empty_fleets_answer_null_where_the_original_does() {
     let world = World::default();
-    let mut picture = crate::fake::picture();
+    let mut picture = crate::fleet::picture();
     picture.view = Default::default();
     picture.topology = Default::default();
     picture.findings = [].into();
@@ -150,4 +150,18 @@ async fn findings_are_listed_for_all_a_cluster_and_an_instance() {
     assert_eq!(finding["Analysis"], "AllMasterReplicasNotReplicating");
     assert_eq!(finding["StructureAnalysis"], json!(["NoLoggingReplicasStructureWarning"]));
     assert_eq!((&finding["CountReplicas"], &finding["ProcessingNodeHostname"]), (&json!(2), &json!("orc-0")));
+}
+
+#[tokio::test]
+async fn names_and_promotion_rules_come_in_bulk() {
+    let world = World::default();
+    let names = world.get("/api/bulk-instances").await.json();
+    assert_eq!(names.as_array().unwrap().len(), 4);
+    assert_eq!(names[0], json!({"Hostname": "db1", "Port": 3306}));
+    let expected = concat!(
+        r#"[{"Hostname":"db3","Port":3306,"PromotionRule":"prefer","#,
+        r#""LastSuggestedString":"2024-05-01T10:11:12Z","PromotionRuleExpiry":"2024-05-01 11:11:12"}]"#
+    );
+    world.get("/api/bulk-promotion-rules").await.is(StatusCode::OK, expected);
+    assert_eq!(world.get("/api/instance/db3/3306").await.json()["PromotionRule"], "prefer");
 }

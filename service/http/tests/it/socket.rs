@@ -148,3 +148,10 @@ async fn a_stop_closes_idle_connections_and_the_listener() {
     idle.read_to_end(&mut rest).await.unwrap();
     assert!(TcpStream::connect(address).await.is_err());
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_client_that_never_ends_its_headers_is_dropped() {
+    let server = Running::tcp().await;
+    let answer = server.send("GET /api/lb-check HTTP/1.1\r\nHost:").await;
+    assert!(answer.is_empty() || answer.starts_with("HTTP/1.1 408 "), "{answer}");
+}

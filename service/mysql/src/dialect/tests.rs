@@ -39,7 +39,9 @@ fn golden(version: &str, expected: Expect) {
 
 #[test]
 fn mysql_5_7() {
-    golden("5.7.44-log", expect![[r#"
+    golden(
+        "5.7.44-log",
+        expect![[r#"
         SHOW SLAVE STATUS
         SHOW MASTER STATUS
         SHOW SLAVE HOSTS
@@ -52,12 +54,15 @@ fn mysql_5_7() {
         CHANGE MASTER TO MASTER_HOST='db''2', MASTER_PORT=3307, MASTER_USER='repl', MASTER_PASSWORD='p\\w''d', MASTER_AUTO_POSITION=1
         CHANGE MASTER TO MASTER_HOST='db''2', MASTER_PORT=3307, MASTER_AUTO_POSITION=1
         CHANGE MASTER TO MASTER_HOST='db''2', MASTER_PORT=3307, MASTER_LOG_FILE='bin.000007', MASTER_LOG_POS=4, MASTER_AUTO_POSITION=0
-        SELECT WAIT_FOR_EXECUTED_GTID_SET('x', 1.500) AS result"#]]);
+        SELECT WAIT_FOR_EXECUTED_GTID_SET('x', 1.500) AS result"#]],
+    );
 }
 
 #[test]
 fn mysql_8_0_21() {
-    golden("8.0.21", expect![[r#"
+    golden(
+        "8.0.21",
+        expect![[r#"
         SHOW SLAVE STATUS
         SHOW MASTER STATUS
         SHOW SLAVE HOSTS
@@ -70,12 +75,15 @@ fn mysql_8_0_21() {
         CHANGE MASTER TO MASTER_HOST='db''2', MASTER_PORT=3307, MASTER_USER='repl', MASTER_PASSWORD='p\\w''d', MASTER_AUTO_POSITION=1
         CHANGE MASTER TO MASTER_HOST='db''2', MASTER_PORT=3307, MASTER_AUTO_POSITION=1
         CHANGE MASTER TO MASTER_HOST='db''2', MASTER_PORT=3307, MASTER_LOG_FILE='bin.000007', MASTER_LOG_POS=4, MASTER_AUTO_POSITION=0
-        SELECT WAIT_FOR_EXECUTED_GTID_SET('x', 1.500) AS result"#]]);
+        SELECT WAIT_FOR_EXECUTED_GTID_SET('x', 1.500) AS result"#]],
+    );
 }
 
 #[test]
 fn mysql_8_0_36() {
-    golden("8.0.36-28", expect![[r#"
+    golden(
+        "8.0.36-28",
+        expect![[r#"
         SHOW REPLICA STATUS
         SHOW MASTER STATUS
         SHOW REPLICAS
@@ -88,12 +96,15 @@ fn mysql_8_0_36() {
         CHANGE REPLICATION SOURCE TO SOURCE_HOST='db''2', SOURCE_PORT=3307, SOURCE_USER='repl', SOURCE_PASSWORD='p\\w''d', SOURCE_AUTO_POSITION=1
         CHANGE REPLICATION SOURCE TO SOURCE_HOST='db''2', SOURCE_PORT=3307, SOURCE_AUTO_POSITION=1
         CHANGE REPLICATION SOURCE TO SOURCE_HOST='db''2', SOURCE_PORT=3307, SOURCE_LOG_FILE='bin.000007', SOURCE_LOG_POS=4, SOURCE_AUTO_POSITION=0
-        SELECT WAIT_FOR_EXECUTED_GTID_SET('x', 1.500) AS result"#]]);
+        SELECT WAIT_FOR_EXECUTED_GTID_SET('x', 1.500) AS result"#]],
+    );
 }
 
 #[test]
 fn mysql_8_4() {
-    golden("8.4.3", expect![[r#"
+    golden(
+        "8.4.3",
+        expect![[r#"
         SHOW REPLICA STATUS
         SHOW BINARY LOG STATUS
         SHOW REPLICAS
@@ -106,12 +117,15 @@ fn mysql_8_4() {
         CHANGE REPLICATION SOURCE TO SOURCE_HOST='db''2', SOURCE_PORT=3307, SOURCE_USER='repl', SOURCE_PASSWORD='p\\w''d', SOURCE_AUTO_POSITION=1
         CHANGE REPLICATION SOURCE TO SOURCE_HOST='db''2', SOURCE_PORT=3307, SOURCE_AUTO_POSITION=1
         CHANGE REPLICATION SOURCE TO SOURCE_HOST='db''2', SOURCE_PORT=3307, SOURCE_LOG_FILE='bin.000007', SOURCE_LOG_POS=4, SOURCE_AUTO_POSITION=0
-        SELECT WAIT_FOR_EXECUTED_GTID_SET('x', 1.500) AS result"#]]);
+        SELECT WAIT_FOR_EXECUTED_GTID_SET('x', 1.500) AS result"#]],
+    );
 }
 
 #[test]
 fn mysql_9_7() {
-    golden("9.7.4-2", expect![[r#"
+    golden(
+        "9.7.4-2",
+        expect![[r#"
         SHOW REPLICA STATUS
         SHOW BINARY LOG STATUS
         SHOW REPLICAS
@@ -124,12 +138,15 @@ fn mysql_9_7() {
         CHANGE REPLICATION SOURCE TO SOURCE_HOST='db''2', SOURCE_PORT=3307, SOURCE_USER='repl', SOURCE_PASSWORD='p\\w''d', SOURCE_AUTO_POSITION=1
         CHANGE REPLICATION SOURCE TO SOURCE_HOST='db''2', SOURCE_PORT=3307, SOURCE_AUTO_POSITION=1
         CHANGE REPLICATION SOURCE TO SOURCE_HOST='db''2', SOURCE_PORT=3307, SOURCE_LOG_FILE='bin.000007', SOURCE_LOG_POS=4, SOURCE_AUTO_POSITION=0
-        SELECT WAIT_FOR_EXECUTED_GTID_SET('x', 1.500) AS result"#]]);
+        SELECT WAIT_FOR_EXECUTED_GTID_SET('x', 1.500) AS result"#]],
+    );
 }
 
 #[test]
 fn mariadb_10_5() {
-    golden("10.5.28-MariaDB-log", expect![[r#"
+    golden(
+        "10.5.28-MariaDB-log",
+        expect![[r#"
         SHOW ALL SLAVES STATUS
         SHOW MASTER STATUS
         SHOW SLAVE HOSTS
@@ -142,12 +159,15 @@ fn mariadb_10_5() {
         CHANGE MASTER TO MASTER_HOST='db''2', MASTER_PORT=3307, MASTER_USER='repl', MASTER_PASSWORD='p\\w''d', MASTER_USE_GTID=slave_pos
         CHANGE MASTER TO MASTER_HOST='db''2', MASTER_PORT=3307, MASTER_USE_GTID=current_pos
         CHANGE MASTER TO MASTER_HOST='db''2', MASTER_PORT=3307, MASTER_LOG_FILE='bin.000007', MASTER_LOG_POS=4, MASTER_USE_GTID=no
-        SELECT MASTER_GTID_WAIT('x', 1.500) AS result"#]]);
+        SELECT MASTER_GTID_WAIT('x', 1.500) AS result"#]],
+    );
 }
 
 #[test]
 fn mariadb_10_11() {
-    golden("5.5.5-10.11.18-MariaDB-0+deb12u1-log", expect![[r#"
+    golden(
+        "5.5.5-10.11.18-MariaDB-0+deb12u1-log",
+        expect![[r#"
         SHOW ALL SLAVES STATUS
         SHOW MASTER STATUS
         SHOW SLAVE HOSTS
@@ -160,12 +180,15 @@ fn mariadb_10_11() {
         CHANGE MASTER TO MASTER_HOST='db''2', MASTER_PORT=3307, MASTER_USER='repl', MASTER_PASSWORD='p\\w''d', MASTER_USE_GTID=slave_pos
         CHANGE MASTER TO MASTER_HOST='db''2', MASTER_PORT=3307, MASTER_USE_GTID=current_pos
         CHANGE MASTER TO MASTER_HOST='db''2', MASTER_PORT=3307, MASTER_LOG_FILE='bin.000007', MASTER_LOG_POS=4, MASTER_USE_GTID=no
-        SELECT MASTER_GTID_WAIT('x', 1.500) AS result"#]]);
+        SELECT MASTER_GTID_WAIT('x', 1.500) AS result"#]],
+    );
 }
 
 #[test]
 fn mariadb_11_8() {
-    golden("11.8.6-MariaDB-0+deb13u1 from Debian-log", expect![[r#"
+    golden(
+        "11.8.6-MariaDB-0+deb13u1 from Debian-log",
+        expect![[r#"
         SHOW ALL SLAVES STATUS
         SHOW MASTER STATUS
         SHOW SLAVE HOSTS
@@ -178,7 +201,8 @@ fn mariadb_11_8() {
         CHANGE MASTER TO MASTER_HOST='db''2', MASTER_PORT=3307, MASTER_USER='repl', MASTER_PASSWORD='p\\w''d', MASTER_USE_GTID=slave_pos
         CHANGE MASTER TO MASTER_HOST='db''2', MASTER_PORT=3307, MASTER_USE_GTID=current_pos
         CHANGE MASTER TO MASTER_HOST='db''2', MASTER_PORT=3307, MASTER_LOG_FILE='bin.000007', MASTER_LOG_POS=4, MASTER_USE_GTID=no
-        SELECT MASTER_GTID_WAIT('x', 1.500) AS result"#]]);
+        SELECT MASTER_GTID_WAIT('x', 1.500) AS result"#]],
+    );
 }
 
 #[test]

@@ -8,7 +8,7 @@ use orchestrator_core::{
 };
 use tokio::time::Instant;
 
-use super::{Operation, first_number};
+use super::Operation;
 use crate::contract::{Applied, ExecError};
 
 /// Longest wait inside the server before its applier is looked at again: a stopped one is noticed so soon.
@@ -23,6 +23,15 @@ enum Goal {
     Gtid(String),
     /// Position in the source's log.
     Place(orchestrator_core::instance::BinlogCoordinates),
+}
+
+impl std::fmt::Display for Goal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Gtid(gtid) => f.write_str(gtid),
+            Self::Place(place) => place.fmt(f),
+        }
+    }
 }
 
 impl Operation {
@@ -44,10 +53,15 @@ impl Operation {
     }
 
     async fn wait_for(&mut self, goal: &Goal) -> Result<(), ExecError> {
-        loop {
-            if self.is_reached(goal).await? {
-                return Ok(());
-            }
+        match self.wait_in_slices(goal).await {
+            // However the deadline is met, the error says what was still missing.
+            Err(ExecError::Timeout { .. }) => Err(self.timeout(format!("; still waiting for {goal}"))),
+            result => result,
+        }
+    }
+
+    async fn wait_in_slices(&mut self, goal: &Goal) -> Result<(), ExecError> {
+        while !self.is_reached(goal).await? {
             if let Some(replication) = self.status().await?
                 && replication.sql_thread == ThreadState::Stopped
                 // It may have stopped just after it came there.
@@ -58,30 +72,23 @@ impl Operation {
             }
             let left = self.deadline.saturating_duration_since(Instant::now());
             if left.is_zero() {
-                let executed = self.progress(goal);
-                return Err(self.timeout(executed));
+                return Err(self.timeout(String::new()));
             }
             self.wait_a_slice(goal, left.min(SLICE)).await?;
         }
-    }
-
-    fn progress(&self, goal: &Goal) -> String {
-        match goal {
-            Goal::Gtid(gtid) => format!("; still waiting for {gtid}"),
-            Goal::Place(place) => format!("; still waiting for {place}"),
-        }
+        Ok(())
     }
 
     async fn wait_a_slice(&mut self, goal: &Goal, slice: Duration) -> Result<(), ExecError> {
-        match goal {
-            Goal::Gtid(gtid) => {
-                let sql = self.dialect().wait_for_gtid(gtid, slice.as_secs_f64());
-                // The server keeps its own time here; ours only has to outlast it.
-                let rows = self.session.query(&sql, self.deadline + SLICE * 4).await;
-                let rows = rows.map_err(|error| self.error(error))?;
-                tracing::trace!(result = first_number(&rows), "waited for transactions");
-            }
-            Goal::Place(_) => tokio::time::sleep(slice.min(LOOK)).await,
+        let Goal::Gtid(gtid) = goal else {
+            tokio::time::sleep(slice.min(LOOK)).await;
+            return Ok(());
+        };
+        let began = Instant::now();
+        let done = self.text(&self.dialect().wait_for_gtid(gtid, slice.as_secs_f64())).await? == "0";
+        if !done && began.elapsed() < slice / 2 {
+            // It would not wait: look again, but not without a break.
+            tokio::time::sleep(LOOK).await;
         }
         Ok(())
     }

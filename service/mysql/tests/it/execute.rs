@@ -243,14 +243,13 @@ async fn a_query_that_is_gone_needs_no_killing() {
 async fn a_fence_lies_in_the_socket_of_a_frozen_server() {
     let fake = Fake::start(|sql| match sql {
         sql if sql.starts_with("SET GLOBAL") => Answer::Gated(Box::new(Answer::Done)),
+        sql if sql.starts_with("SELECT SLEEP") => Answer::Hang,
         sql => mysql(sql),
     })
     .await;
     let fleet = fleet();
     let _watch = fleet.watch(&fake.key(), Pace { pulse: SHORT, deadline: PATIENCE });
-    while fake.count("wait_timeout") == 0 || fake.count("SELECT SLEEP") == 0 {
-        tokio::task::yield_now().await;
-    }
+    fake.received("SELECT SLEEP").await;
     let logins = fake.logins();
     assert_eq!(fleet.fence(&fake.key(), SHORT).await, Fenced::Queued);
     assert_eq!(fleet.fence(&fake.key(), SHORT).await, Fenced::Queued);

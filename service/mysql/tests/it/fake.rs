@@ -29,14 +29,18 @@ pub enum Answer {
     Drop,
     /// The connection is closed after the first packets of a result.
     DropInside,
+    /// The connection is closed in the middle of a packet.
+    CutPacket,
     /// Bytes that are no answer.
     Garbage,
+    /// Packets that hold these bytes.
+    Packets(Vec<Vec<u8>>),
     /// This answer, when the gate opens.
     Gated(Box<Answer>),
 }
 
 /// How a new connection is met.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Greeting {
     /// As a server does.
     Proper,
@@ -46,6 +50,8 @@ pub enum Greeting {
     Closed,
     /// Bytes that are no greeting.
     Garbage,
+    /// A packet that holds these bytes.
+    Packet(Vec<u8>),
     /// An error packet in place of the greeting.
     Error(u16, &'static str),
     /// A greeting, then this error in answer to the login.
@@ -98,7 +104,7 @@ impl Fake {
 
     /// Meets the next connections so, one each; later ones properly.
     pub fn greet(&self, greetings: &[Greeting]) {
-        self.state.greetings.lock().unwrap().extend(greetings);
+        self.state.greetings.lock().unwrap().extend(greetings.iter().cloned());
     }
 
     /// Answers so from now on.
@@ -119,6 +125,16 @@ impl Fake {
     /// How often a statement that contains `part` was received.
     pub fn count(&self, part: &str) -> usize {
         self.statements().iter().filter(|sql| sql.contains(part)).count()
+    }
+
+    /// Waits until a statement that contains `part` was received.
+    pub async fn received(&self, part: &str) {
+        let search = async {
+            while self.count(part) == 0 {
+                tokio::task::yield_now().await;
+            }
+        };
+        tokio::time::timeout(crate::PATIENCE, search).await.expect("the statement comes");
     }
 
     pub fn logins(&self) -> u32 {
@@ -145,6 +161,7 @@ impl Fake {
 
 async fn accept(listener: TcpListener, state: Arc<State>, gate: watch::Receiver<bool>) {
     while let Ok((stream, _)) = listener.accept().await {
+        stream.set_nodelay(true).expect("a TCP socket");
         let greeting = state.greetings.lock().unwrap().pop_front().unwrap_or(Greeting::Proper);
         let session = serve(stream, greeting, state.clone(), gate.clone());
         state.sessions.lock().unwrap().spawn(async move {
@@ -163,6 +180,7 @@ async fn serve(
         Greeting::Silence => std::future::pending().await,
         Greeting::Closed => return Ok(()),
         Greeting::Garbage => return stream.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\nwhat is this").await,
+        Greeting::Packet(bytes) => return send(&mut stream, 0, &bytes).await,
         Greeting::Error(code, text) => {
             // Before the login no error carries a state.
             let mut error = vec![0xff];
@@ -205,14 +223,25 @@ async fn reply(
     match answer {
         Answer::Done => send(stream, 1, &OK).await?,
         Answer::Error(code, text) => send(stream, 1, &error(code, text)).await?,
-        Answer::Rows(columns, rows) => send_rows(stream, &columns, &rows).await?,
+        Answer::Rows(columns, rows) => send_all(stream, &packets_of_rows(&columns, &rows)).await?,
         Answer::Hang => std::future::pending().await,
         Answer::Drop => return Ok(false),
         Answer::DropInside => {
             send(stream, 1, &[1]).await?;
             return Ok(false);
         }
-        Answer::Garbage => send(stream, 1, &[0xfe, 0xee, 0xdd, 0, 0, 0, 0, 0, 0, 0, 7]).await?,
+        Answer::CutPacket => {
+            stream.write_all(&[90, 0, 0, 1, 1, 2, 3]).await?;
+            return Ok(false);
+        }
+        Answer::Garbage => {
+            send(stream, 1, &[1]).await?;
+            send(stream, 2, b"no column looks like this").await?;
+        }
+        Answer::Packets(packets) => {
+            send_all(stream, &packets).await?;
+            return Ok(false);
+        }
         Answer::Gated(answer) => {
             let _ = gate.wait_for(|open| *open).await;
             return Box::pin(reply(stream, *answer, gate)).await;
@@ -224,7 +253,8 @@ async fn reply(
 const OK: [u8; 7] = [0, 0, 0, 2, 0, 0, 0];
 const EOF: [u8; 5] = [0xfe, 0, 0, 2, 0];
 
-fn hello() -> Vec<u8> {
+/// A greeting as MySQL 9.7 sends it.
+pub fn hello() -> Vec<u8> {
     // Long password, protocol 4.1, transactions, secure connection; plugin authentication.
     let (low, high): (u16, u16) = (0xa201, 0x0008);
     let mut packet = vec![10];
@@ -248,11 +278,8 @@ fn error(code: u16, text: &str) -> Vec<u8> {
     packet
 }
 
-async fn send_rows(
-    stream: &mut TcpStream,
-    columns: &[String],
-    rows: &[Vec<Option<String>>],
-) -> std::io::Result<()> {
+/// A result set as packets.
+pub fn packets_of_rows(columns: &[String], rows: &[Vec<Option<String>>]) -> Vec<Vec<u8>> {
     let mut packets = vec![vec![u8::try_from(columns.len()).expect("few columns")]];
     for name in columns {
         let mut packet = Vec::new();
@@ -274,6 +301,10 @@ async fn send_rows(
         packets.push(packet);
     }
     packets.push(EOF.to_vec());
+    packets
+}
+
+async fn send_all(stream: &mut TcpStream, packets: &[Vec<u8>]) -> std::io::Result<()> {
     for (index, packet) in packets.iter().enumerate() {
         send(stream, u8::try_from(index + 1).expect("few packets"), packet).await?;
     }
@@ -281,8 +312,13 @@ async fn send_rows(
 }
 
 fn put_text(packet: &mut Vec<u8>, text: &str) {
-    packet.push(0xfc);
-    packet.extend(u16::try_from(text.len()).expect("short texts").to_le_bytes());
+    match u8::try_from(text.len()) {
+        Ok(length @ 0..=250) => packet.push(length),
+        _ => {
+            packet.push(0xfc);
+            packet.extend(u16::try_from(text.len()).expect("short texts").to_le_bytes());
+        }
+    }
     packet.extend(text.as_bytes());
 }
 

@@ -1,8 +1,10 @@
 //! The crate against fake servers: whatever a server does, the answer says what that was.
 #![allow(unreachable_pub, reason = "a test binary has no public interface")]
+#![allow(clippy::unwrap_used, reason = "helpers of tests are tests")]
 
 mod execute;
 mod fake;
+mod nonsense;
 mod probe;
 mod servers;
 mod watch;

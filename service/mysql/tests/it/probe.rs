@@ -154,7 +154,7 @@ async fn bad_greetings_are_told_apart() {
     for (greeting, kind) in cases {
         let fake = Fake::start(mysql).await;
         // The witness of a silent server meets silence as well.
-        fake.greet(&[greeting, greeting]);
+        fake.greet(&[greeting.clone(), greeting.clone()]);
         let failure = failure(fleet().probe(&fake.key()).await);
         assert_eq!(failure.kind, kind, "{greeting:?}: {failure}");
         assert!(!failure.partial, "{greeting:?}");
@@ -168,7 +168,7 @@ async fn a_crowded_server_is_tried_again_within_the_deadline() {
     fake.greet(&[Greeting::Error(1040, "Too many connections")]);
     instance(fleet().probe(&fake.key()).await);
     fake.break_connections().await;
-    fake.greet(&[Greeting::Error(1040, "Too many connections"); 64]);
+    fake.greet(&vec![Greeting::Error(1040, "Too many connections"); 64]);
     assert_eq!(failure(fleet().probe(&fake.key()).await).kind, FailureKind::AnsweredError);
 }
 
@@ -178,6 +178,7 @@ async fn a_conversation_that_fails_midway_is_told_apart() {
         (Answer::Hang, FailureKind::Silent),
         (Answer::Drop, FailureKind::Broken),
         (Answer::DropInside, FailureKind::Broken),
+        (Answer::CutPacket, FailureKind::Broken),
         (Answer::Garbage, FailureKind::Nonsense),
     ];
     for (answer, kind) in cases {
@@ -251,7 +252,7 @@ async fn a_fresh_probe_asks_over_a_new_connection() {
 #[tokio::test]
 async fn a_fresh_probe_keeps_its_own_deadline() {
     let fake = Fake::start(mysql).await;
-    fake.greet(&[Greeting::Silence; 2]);
+    fake.greet(&[Greeting::Silence, Greeting::Silence]);
     let fleet = Fleet::new(ProbeSettings { connect_timeout: PATIENCE * 4, ..settings() });
     let began = Instant::now();
     let failure = failure(fleet.probe_fresh(&fake.key(), Duration::from_millis(100)).await);

@@ -6,7 +6,7 @@ use futures::future::join_all;
 use orchestrator_core::{
     InstanceKey,
     gtid::Gtids,
-    observation::Outcome,
+    instance::Flavor,
     recovery::{Action, ActionResult, RecoveryPolicy, Reply},
 };
 use orchestrator_mysql::{Change, ExecError, Fenced, SourceChange, SourcePosition};
@@ -81,14 +81,21 @@ impl Executor {
             Err(ExecError::Timeout { .. }) => true,
             Err(error) => return Err(error.to_string()),
         };
-        let observation = self.fleet.probe_fresh(key, self.policy.stop_deadline).await;
-        self.pictures.observe(&observation);
-        match &observation.outcome {
-            Outcome::Failed(failure) => Err(failure.to_string()),
-            Outcome::Read(reading) => {
-                let gtids = Gtids::received(&reading.instance).map_err(|error| error.to_string())?;
-                Ok(Reply::Position { gtids, slow })
-            }
+        let gtids = self.received(key).await?;
+        Ok(Reply::Position { gtids, slow })
+    }
+
+    /// What an instance received or executed; answers also while its receiving thread does not stop.
+    async fn received(&self, key: &InstanceKey) -> Result<Gtids, String> {
+        let received =
+            self.fleet.received(key, self.policy.stop_deadline).await.map_err(|error| error.to_string())?;
+        let flavor =
+            self.pictures.record(key).map_or(Flavor::Unknown, |record| record.instance.identity.flavor());
+        let parse = |text: &str| Gtids::parse(text, flavor).map_err(|error| error.to_string());
+        let executed = parse(&received.executed_gtid)?;
+        match received.replication {
+            None => Ok(executed),
+            Some(replication) => Ok(executed.union(&parse(&replication.received_gtid)?)),
         }
     }
 
@@ -124,11 +131,18 @@ impl Executor {
 
     /// Waits for what was received to be executed. A deadline that passed with progress is renewed.
     async fn drain(&self, key: &InstanceKey) -> Result<Reply, String> {
+        let before = self.executed(key).await;
         match self.fleet.wait_applied(key, self.policy.drain_deadline).await {
             Ok(_) => Ok(Reply::Done),
-            Err(ExecError::Timeout { progress, .. }) if !progress.is_empty() => Ok(Reply::Progressing),
+            Err(ExecError::Timeout { .. }) if before.is_some() && self.executed(key).await != before => {
+                Ok(Reply::Progressing)
+            }
             Err(error) => Err(error.to_string()),
         }
+    }
+
+    async fn executed(&self, key: &InstanceKey) -> Option<String> {
+        self.fleet.received(key, self.policy.stop_deadline).await.ok().map(|received| received.executed_gtid)
     }
 
     /// Forgets the source, then opens. In this order: a writable server that still replicates could be

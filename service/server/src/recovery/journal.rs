@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use orchestrator_backend::{BackendHandle, HandleError, NodeIdentity};
+use orchestrator_backend::{BackendHandle, BlockedRecoveryRow, HandleError, NodeIdentity};
 use orchestrator_core::{
     InstanceKey, Timestamp,
     analysis::Finding,
@@ -16,6 +16,8 @@ use orchestrator_raft::{
         Reply, Step,
     },
 };
+
+use tracing::warn;
 
 use super::record;
 use crate::{clock, process};
@@ -145,6 +147,22 @@ impl Journal {
             Reply::Accepted { id } => Ok(Ok(Begun { uid, id, seq: 0, term, recovery, story, noticed_at })),
             Reply::Blocked(by) => Ok(Err(by)),
             _ => Err(JournalError::NotOurs),
+        }
+    }
+
+    /// Notes in this node's own history that a finding was not answered because of a recovery.
+    pub(super) async fn note_blocked(&self, finding: &Finding, blocking_id: i64) {
+        let row = BlockedRecoveryRow {
+            key: finding.key.clone(),
+            cluster: finding.cluster.to_string(),
+            analysis: finding.code.as_str().into(),
+            blocked_at: clock::now(),
+            blocking_id,
+        };
+        let noted =
+            self.backend.call(READ_DEADLINE, move |backend| backend.note_blocked_recovery(&row)).await;
+        if let Err(error) = noted {
+            warn!(%error, "cannot note a blocked recovery");
         }
     }
 

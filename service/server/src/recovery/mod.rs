@@ -24,7 +24,7 @@ use orchestrator_core::{
     recovery::{
         self, Action, ActionResult, Recovery, RecoveryPolicy, Refusal, Reply, Report, Request, Stage,
     },
-    view::LOST_IN_RECOVERY,
+    view::{ActiveRecovery, LOST_IN_RECOVERY},
 };
 use orchestrator_http::{
     Metrics,
@@ -70,6 +70,8 @@ pub(crate) struct Recoveries {
 pub(crate) struct State {
     /// Recoveries that a task of this node drives now.
     driven: Mutex<BTreeSet<String>>,
+    /// Detections that lie in the log: instance, actionability, and the term in which this node put them there.
+    detected: Mutex<BTreeSet<(InstanceKey, bool, u64)>>,
     /// Refusals that were told, and when.
     told: Mutex<std::collections::BTreeMap<(InstanceKey, String), Timestamp>>,
 }
@@ -130,6 +132,11 @@ impl Recoveries {
         }
         if let Some(reason) = reason {
             self.tell_refusal(finding, reason);
+            return;
+        }
+        if let Some(blocking) = self.blocking(finding) {
+            self.journal.note_blocked(finding, blocking.id).await;
+            self.tell_refusal(finding, &format!("recovery {} of its cluster blocks others", blocking.id));
             return;
         }
         let request = Request {
@@ -229,6 +236,11 @@ impl Recoveries {
         }
     }
 
+    /// The instance is well again: its next failure is a new one.
+    pub(crate) fn is_well(&self, key: &InstanceKey) {
+        self.state.detected.lock().unwrap_or_else(PoisonError::into_inner).retain(|(seen, ..)| seen != key);
+    }
+
     /// Somebody recovers this instance already, or has: there is nothing to find out about it.
     pub(crate) fn is_answered(&self, key: &InstanceKey) -> bool {
         let picture = self.pictures.current();
@@ -246,9 +258,24 @@ impl Recoveries {
         self.state.driven.lock().unwrap_or_else(PoisonError::into_inner).contains(uid)
     }
 
+    /// A recovery that keeps this finding from being answered. The log would say the same; asking it each second
+    /// would fill it.
+    fn blocking(&self, finding: &Finding) -> Option<ActiveRecovery> {
+        let picture = self.pictures.current();
+        let successor_of =
+            |active: &ActiveRecovery| active.successor.as_ref().is_some_and(|key| *key == finding.key);
+        let mut active = picture.view.declared.active_recoveries.iter();
+        active.find(|active| *active.cluster == *finding.cluster || successor_of(active)).cloned()
+    }
+
     /// Registers a detection; runs its hooks when it is new.
     async fn detected(&self, term: u64, finding: &Finding) -> Result<(), NotBegun> {
+        let seen = (finding.key.clone(), finding.code.response().is_recovery(), term);
+        if self.state.detected.lock().unwrap_or_else(PoisonError::into_inner).contains(&seen) {
+            return Ok(());
+        }
         let is_new = self.journal.detect(term, finding).await?;
+        self.state.detected.lock().unwrap_or_else(PoisonError::into_inner).insert(seen);
         if !is_new {
             return Ok(());
         }

@@ -2,6 +2,7 @@
 
 use orchestrator_core::{
     Timestamp,
+    instance::ThreadState,
     observation::{Failure, FailureKind},
 };
 use orchestrator_wire::{Envelope, HealthStatus, Instance, RaftStatus, json};
@@ -87,4 +88,21 @@ fn errors_are_quoted_and_a_downtime_shows_its_end() {
     assert!(instance.is_downtimed);
     assert_eq!(instance.downtime_end_timestamp, "2024-05-01 10:21:12");
     assert_eq!(instance.elapsed_downtime, 3_000_000_000);
+}
+
+#[test]
+fn each_thread_shows_under_both_names_and_as_a_number() {
+    let (running, stopped, other) = (ThreadState::Running, ThreadState::Stopped, ThreadState::Other);
+    for (io, sql, expected) in
+        [(stopped, running, (0, 1)), (running, stopped, (1, 0)), (other, other, (2, 2))]
+    {
+        let mut record = replica();
+        let replication = record.instance.replication.as_mut().unwrap();
+        (replication.io_thread, replication.sql_thread) = (io, sql);
+        let instance = Fleet::of([primary(), record]).lens().get(&crate::fleet::key("db2")).unwrap();
+        assert_eq!((instance.io_state, instance.sql_state), expected);
+        assert_eq!((instance.io_running, instance.io_running_legacy), (io == running, io == running));
+        assert_eq!((instance.sql_running, instance.sql_running_legacy), (sql == running, sql == running));
+        assert_eq!(instance.problems, ["not_replicating"]);
+    }
 }

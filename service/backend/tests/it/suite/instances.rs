@@ -96,7 +96,8 @@ pub(crate) fn an_instance_reads_back_as_it_was_written(make: Make) {
     let written = [bare, full()];
     backend.write_instances(&written).unwrap();
     assert_eq!(backend.instances().unwrap(), written);
-    let sql = "select executed_gtid_set, last_io_error, major_version from database_instance where hostname = 'b'";
+    let sql =
+        "select executed_gtid_set, last_io_error, major_version from database_instance where hostname = 'b'";
     let mut row = backend.query_first(sql, &[]).unwrap().unwrap();
     assert_eq!(row.text(), "u1:1-5,\nu2:1", "the server's own form");
     assert_eq!(row.text(), "\"can't \\\"connect\\\"\\n\\u00e9\"", "quoted as the original does");
@@ -134,7 +135,8 @@ pub(crate) fn an_instance_of_mariadb_has_no_set_of_mysql(make: Make) {
 
 pub(crate) fn one_alias_belongs_to_one_cluster(make: Make) {
     let mut backend = make();
-    let cluster = |name: &str| ClusterRow { cluster: name.into(), alias: "main".into(), domain: "d.example".into() };
+    let cluster =
+        |name: &str| ClusterRow { cluster: name.into(), alias: "main".into(), domain: "d.example".into() };
     backend.write_clusters(&[cluster("a:3306")], after(0)).unwrap();
     backend.write_clusters(&[cluster("b:3306"), cluster("b:3306")], after(1)).unwrap();
     let rows = backend.query("select cluster_name from cluster_alias where alias = 'main'", &[]).unwrap();

@@ -45,7 +45,9 @@ pub(crate) fn a_process_refreshes_its_own_row(make: Make) {
 
 pub(crate) fn only_changes_of_analysis_are_noted(make: Make) {
     let mut backend = make();
-    for (code, at) in [("NoProblem", 0), ("NoProblem", 1), ("DeadMaster", 2), ("DeadMaster", 3), ("NoProblem", 4)] {
+    for (code, at) in
+        [("NoProblem", 0), ("NoProblem", 1), ("DeadMaster", 2), ("DeadMaster", 3), ("NoProblem", 4)]
+    {
         backend.note_analysis(&key("a"), code, after(at)).unwrap();
     }
     let sql = "select analysis from database_instance_analysis_changelog order by changelog_id";
@@ -61,7 +63,8 @@ pub(crate) fn old_history_is_purged_and_active_things_stay(make: Make) {
         backend.progress_recovery(&progress(uid, 0, "chosen", after(1))).unwrap();
     }
     backend.end_recovery(&end("1:a", 1, "z", after(2))).unwrap();
-    let active = backend.query_int("select recovery_id from topology_recovery where uid = '1:a'", &[]).unwrap();
+    let active =
+        backend.query_int("select recovery_id from topology_recovery where uid = '1:a'", &[]).unwrap();
     let ack = orchestrator_backend::Acknowledgement {
         selector: orchestrator_backend::AckSelector::Id(active),
         by: "me".into(),
@@ -90,7 +93,8 @@ pub(crate) fn a_failed_transaction_leaves_nothing(make: Make) {
     let mut backend = make();
     let result: Result<(), BackendError> = backend.in_transaction(|backend| {
         backend.set_recoveries_disabled(true)?;
-        backend.in_transaction(|backend| backend.execute("insert into no_such_table values (1)", &[]).map(drop))
+        backend
+            .in_transaction(|backend| backend.execute("insert into no_such_table values (1)", &[]).map(drop))
     });
     assert!(matches!(result, Err(BackendError::Statement(_))), "{result:?}");
     assert!(!backend.is_in_transaction());

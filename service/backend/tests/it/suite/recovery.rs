@@ -1,6 +1,6 @@
 use orchestrator_backend::{
-    AckSelector, Acknowledgement, Backend, DetectionFilter, DowntimeRow, EndOutcome, Progress, ProgressOutcome,
-    PurgeLimits, RecoveryFilter,
+    AckSelector, Acknowledgement, Backend, DetectionFilter, DowntimeRow, EndOutcome, Progress,
+    ProgressOutcome, PurgeLimits, RecoveryFilter,
 };
 use orchestrator_core::view::LOST_IN_RECOVERY;
 
@@ -47,6 +47,16 @@ pub(crate) fn a_recovery_lives_from_begin_to_end(make: Make) {
     assert_eq!((found[0].is_active, found[0].recovery_id), (false, id), "answered");
 }
 
+pub(crate) fn asking_twice_begins_once(make: Make) {
+    let mut backend = make();
+    let id = accepted(&backend.begin_recovery(&begin("1:a", "a", after(0))).unwrap());
+    assert_eq!(accepted(&backend.begin_recovery(&begin("1:a", "a", after(0))).unwrap()), id);
+    backend.end_recovery(&end("1:a", 0, "b", after(1))).unwrap();
+    assert_eq!(accepted(&backend.begin_recovery(&begin("1:a", "a", after(0))).unwrap()), id);
+    assert!(backend.unfinished_recoveries().unwrap().is_empty(), "it does not begin again");
+    assert_eq!(backend.recoveries(&RecoveryFilter::All, false, 0).unwrap().len(), 1);
+}
+
 pub(crate) fn progress_is_compare_and_set(make: Make) {
     let mut backend = make();
     backend.begin_recovery(&begin("1:a", "a", after(0))).unwrap();
@@ -54,7 +64,10 @@ pub(crate) fn progress_is_compare_and_set(make: Make) {
     let theirs = progress("1:a", 0, "theirs", after(1));
     assert_eq!(backend.progress_recovery(&mine).unwrap(), ProgressOutcome::Accepted { seq: 1 });
     assert_eq!(backend.progress_recovery(&theirs).unwrap(), ProgressOutcome::Stale { seq: Some(1) });
-    assert_eq!(backend.end_recovery(&end("1:a", 0, "b", after(2))).unwrap(), EndOutcome::Stale { seq: Some(1) });
+    assert_eq!(
+        backend.end_recovery(&end("1:a", 0, "b", after(2))).unwrap(),
+        EndOutcome::Stale { seq: Some(1) }
+    );
     assert_eq!(backend.recovery_progress("1:a").unwrap().unwrap().stage, "mine");
     assert_eq!(backend.recovery_steps("1:a").unwrap().len(), 1, "a stale move leaves no step");
     backend.end_recovery(&end("1:a", 1, "b", after(2))).unwrap();
@@ -95,8 +108,12 @@ pub(crate) fn numbers_rise_also_after_a_purge(make: Make) {
         backend.end_recovery(&end(&uid, 0, "b", at)).unwrap();
         acknowledge(&mut *backend, AckSelector::All, n);
         let old = after(1000);
-        let limits =
-            PurgeLimits { audit_before: old, history_before: old, processes_before: old, blocked_before: old };
+        let limits = PurgeLimits {
+            audit_before: old,
+            history_before: old,
+            processes_before: old,
+            blocked_before: old,
+        };
         backend.purge(&limits).unwrap();
     }
     assert_eq!(numbers, [1, 2, 3]);
@@ -113,7 +130,12 @@ pub(crate) fn recoveries_are_found_by_each_filter(make: Make) {
     }
     acknowledge(&mut *backend, AckSelector::Id(25), 30);
     let mut count = |filter: RecoveryFilter, unacknowledged, page| {
-        backend.recoveries(&filter, unacknowledged, page).unwrap().into_iter().map(|row| row.id).collect::<Vec<_>>()
+        backend
+            .recoveries(&filter, unacknowledged, page)
+            .unwrap()
+            .into_iter()
+            .map(|row| row.id)
+            .collect::<Vec<_>>()
     };
     assert_eq!(count(RecoveryFilter::All, false, 0)[..2], [25, 24]);
     assert_eq!(count(RecoveryFilter::All, false, 1), [5, 4, 3, 2, 1]);
@@ -133,7 +155,9 @@ pub(crate) fn a_second_detection_is_known_already(make: Make) {
     assert_eq!(backend.register_detection(&other, after(-60)).unwrap(), Some(2), "actionability counts");
     let later = orchestrator_backend::DetectionRow { started_at: after(61), ..found };
     assert_eq!(backend.register_detection(&later, after(1)).unwrap(), Some(3), "its period has passed");
-    let ids = |rows: Vec<orchestrator_backend::DetectionRow>| rows.into_iter().map(|row| row.id).collect::<Vec<_>>();
+    let ids = |rows: Vec<orchestrator_backend::DetectionRow>| {
+        rows.into_iter().map(|row| row.id).collect::<Vec<_>>()
+    };
     assert_eq!(ids(backend.detections(&DetectionFilter::All, 0).unwrap()), [3, 2, 1]);
     assert_eq!(ids(backend.detections(&DetectionFilter::Id(2), 0).unwrap()), [2]);
     assert_eq!(ids(backend.detections(&DetectionFilter::Alias("main".into()), 0).unwrap()), [3, 2, 1]);

@@ -1,5 +1,6 @@
 use orchestrator_backend::{
-    AckSelector, Acknowledgement, Backend, BeginOutcome, BeginRecovery, Block, BlockReason, DowntimeRow, Progress,
+    AckSelector, Acknowledgement, Backend, BeginOutcome, BeginRecovery, Block, BlockReason, DowntimeRow,
+    Progress,
 };
 
 use super::Make;

@@ -117,7 +117,8 @@ pub(crate) fn a_damaged_snapshot_changes_nothing(make: Make) {
     let (_dir, file) = snapshot(&mut *source);
     let good = fs::read_to_string(&file).unwrap();
     let half = &good[..good.len() / 2];
-    let cut: String = good.lines().filter(|line| !line.contains("sha256")).map(|line| format!("{line}\n")).collect();
+    let cut: String =
+        good.lines().filter(|line| !line.contains("sha256")).map(|line| format!("{line}\n")).collect();
     let flipped = good.replace("\"main\"", "\"mail\"");
     let missing_row = good.replacen("[\"k\",\"v\"", "{\"k\":\"v\"", 1);
     for bad in ["", "oops\n", "{}\n", half, &cut, &flipped, &missing_row] {
