@@ -87,7 +87,11 @@ impl Evidence {
             Sight::Alive => Vote::Alive,
             Sight::NoAnswer(why) => Vote::Abstains(why.clone()),
             Sight::Failed(failure) if failure.kind.proves_alive() => Vote::Alive,
-            Sight::Failed(failure) if failure.kind == FailureKind::NameUnresolved => {
+            // A name service that answers nothing says nothing. One that knows the replicas and not the primary does:
+            // on Kubernetes the name of a dead pod is gone.
+            Sight::Failed(failure)
+                if failure.kind == FailureKind::NameUnresolved && self.replicas_reached == 0 =>
+            {
                 Vote::Abstains(failure.to_string())
             }
             Sight::Failed(_) if self.replicas_reached == 0 && self.replicas_missed > 0 => {
@@ -225,6 +229,19 @@ mod tests {
             expect![
                 "1 of 2: n1 cannot tell: reaches none of 2 replicas either; n2 cannot tell: reaches none of 2 replicas either; n3 cannot reach it: no connection within the deadline"
             ],
+        );
+    }
+
+    #[test]
+    fn a_name_that_is_gone_counts_only_where_other_names_resolve() {
+        check(
+            3,
+            true,
+            &[
+                evidence("n1", failed(FailureKind::NameUnresolved), 1, 0),
+                evidence("n2", failed(FailureKind::NameUnresolved), 0, 0),
+            ],
+            expect!["1 of 2: n1 cannot reach it: name does not resolve; n2 cannot tell: name does not resolve: x"],
         );
     }
 
