@@ -241,7 +241,9 @@ mod tests {
                 evidence("n1", failed(FailureKind::NameUnresolved), 1, 0),
                 evidence("n2", failed(FailureKind::NameUnresolved), 0, 0),
             ],
-            expect!["1 of 2: n1 cannot reach it: name does not resolve; n2 cannot tell: name does not resolve: x"],
+            expect![
+                "1 of 2: n1 cannot reach it: name does not resolve; n2 cannot tell: name does not resolve: x"
+            ],
         );
     }
 

@@ -114,7 +114,8 @@ pub(crate) fn recovery_policy(settings: &RecoverySettings, candidate_expiry: Dur
     }
 }
 
-/// How long a process waits before it acts on findings of its own: as the original, three rounds of probes.
+/// How long a process waits before it acts on an instance that it never saw alive: as the original, three rounds
+/// of probes.
 pub(crate) fn settle_time(settings: &Settings) -> Duration {
     settings.discovery.poll_interval * 3
 }

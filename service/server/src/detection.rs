@@ -6,20 +6,21 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::Arc,
+    sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
 
 use futures::future::join_all;
 use orchestrator_core::{
-    InstanceKey,
+    InstanceKey, Timestamp,
     analysis::{Emergency, Finding, Response},
     observation::Outcome,
     verdict::{self, Evidence, Question, Verdict},
 };
+use orchestrator_http::ports::Picture;
 use orchestrator_raft::RaftNode;
 use tokio::{
-    sync::mpsc,
+    sync::{Notify, mpsc},
     task::JoinSet,
     time::{Instant, MissedTickBehavior, interval, sleep, timeout},
 };
@@ -51,8 +52,11 @@ const PURSUIT_MAX: Duration = Duration::from_secs(30);
 /// Votes older than this are gathered again before they count.
 const EVIDENCE_AGE_MAX: Duration = Duration::from_millis(1500);
 
-/// Time between two rounds of votes in one pursuit: each costs every node a login at each suspect.
-const EVIDENCE_INTERVAL: Duration = Duration::from_millis(500);
+/// Time between two rounds of votes in one pursuit: the first may come before a peer noticed anything,
+const GATHER_AGAIN_MIN: Duration = Duration::from_millis(50);
+
+/// later ones cost every node a login at each suspect.
+const GATHER_AGAIN_MAX: Duration = Duration::from_millis(500);
 
 /// What detection works with.
 pub(crate) struct Detection {
@@ -62,14 +66,32 @@ pub(crate) struct Detection {
     pub(crate) recoveries: Arc<Recoveries>,
     /// A majority must agree; off: one observer is enough.
     pub(crate) quorum: bool,
-    /// Findings of a process younger than this may come from a view that is not complete.
+    /// When this process began.
+    pub(crate) started_at: Timestamp,
+    /// A process younger than this does not act on an instance that it has not seen alive itself: after a power
+    /// cut, a primary may only be slower to start than its replicas and we.
     pub(crate) settle_time: Duration,
 }
 
-/// The votes of one round.
+/// The votes of the last round, and word of each new one.
+#[derive(Default)]
 struct Votes {
-    gathered_at: Instant,
-    evidence: Vec<Evidence>,
+    last: Mutex<Option<(Instant, Arc<Vec<Evidence>>)>>,
+    arrived: Notify,
+}
+
+impl Votes {
+    fn put(&self, evidence: Vec<Evidence>) {
+        *self.last.lock().unwrap_or_else(PoisonError::into_inner) =
+            Some((Instant::now(), Arc::new(evidence)));
+        self.arrived.notify_one();
+    }
+
+    /// Votes that still count.
+    fn fresh(&self) -> Option<Arc<Vec<Evidence>>> {
+        let last = self.last.lock().unwrap_or_else(PoisonError::into_inner);
+        last.as_ref().filter(|(at, _)| at.elapsed() < EVIDENCE_AGE_MAX).map(|(_, evidence)| evidence.clone())
+    }
 }
 
 impl Detection {
@@ -79,7 +101,6 @@ impl Detection {
         mut suspicions: mpsc::Receiver<Suspicion>,
         stop: CancellationToken,
     ) {
-        let begun = Instant::now();
         let mut pursuits: JoinSet<InstanceKey> = JoinSet::new();
         let mut pursued: BTreeSet<InstanceKey> = BTreeSet::new();
         let mut rounds = interval(FINDINGS_INTERVAL);
@@ -104,9 +125,8 @@ impl Detection {
                 debug!(instance = %suspicion.key, reason = suspicion.reason, "looking closer");
                 pursued.insert(suspicion.key.clone());
                 let this = self.clone();
-                let settled_at = begun + self.settle_time;
                 pursuits.spawn(async move {
-                    this.pursue(&suspicion, settled_at).await;
+                    this.pursue(&suspicion).await;
                     suspicion.key
                 });
             }
@@ -128,7 +148,7 @@ impl Detection {
         looks.collect()
     }
 
-    async fn pursue(&self, suspicion: &Suspicion, settled_at: Instant) {
+    async fn pursue(&self, suspicion: &Suspicion) {
         let key = &suspicion.key;
         let mut wait = LOOK_AGAIN_MIN;
         let alive = {
@@ -147,9 +167,24 @@ impl Detection {
             debug!(instance = %key, "suspicion refuted");
             return;
         }
-        if timeout(PURSUIT_MAX, self.follow_replicas(suspicion, settled_at)).await.is_err() {
+        let votes = Votes::default();
+        let followed = async {
+            // Votes are gathered while the replicas are looked at, so that they are there when they are needed.
+            tokio::select! {
+                biased;
+                () = self.follow_replicas(suspicion, &votes) => {}
+                () = self.keep_gathering(key, &votes) => {}
+            }
+        };
+        if timeout(PURSUIT_MAX, followed).await.is_err() {
             debug!(instance = %key, "looked long enough, the next round of findings takes over");
         }
+    }
+
+    fn is_settled(&self, picture: &Picture, key: &InstanceKey) -> bool {
+        let last_seen = picture.view.get(key).and_then(|record| record.checks.last_seen);
+        last_seen.is_some_and(|seen| seen >= self.started_at)
+            || picture.now.since(self.started_at) >= self.settle_time
     }
 
     /// Looks at the suspect itself, over a new connection.
@@ -161,44 +196,33 @@ impl Detection {
     }
 
     /// Looks at the replicas until analysis says what it is.
-    async fn follow_replicas(&self, suspicion: &Suspicion, settled_at: Instant) {
+    async fn follow_replicas(&self, suspicion: &Suspicion, votes: &Votes) {
         let key = &suspicion.key;
         let mut wait = LOOK_AGAIN_MIN;
-        let mut votes: Option<Votes> = None;
         let mut told = BTreeMap::new();
         loop {
             let picture = self.pictures.fresh();
             let finding = picture.findings.iter().find(|finding| finding.key == *key);
-            let valid = picture.view.get(key).is_some_and(|record| record.checks.is_valid());
-            let may_act = self.raft.leadership().is_me && Instant::now() >= settled_at;
-            match finding {
-                Some(finding) if may_act && finding.code.response() == Response::RecoverPrimary => {
-                    let hearers = verdict::hearers(&picture.view, &picture.topology, key);
-                    if !hearers.is_empty() {
-                        self.tell_hearers(finding, &hearers, &mut told);
-                        self.look_at_replicas(key, &mut wait).await;
-                        continue;
-                    }
-                    self.gather(&mut votes, finding).await;
-                    if self.decide(&votes, finding, suspicion, &mut told).await {
-                        return;
-                    }
-                }
-                Some(_) if !valid => {}
-                _ if valid => return,
-                _ => {}
+            if picture.view.get(key).is_some_and(|record| record.checks.is_valid()) {
+                return;
             }
-            self.look_at_replicas(key, &mut wait).await;
-        }
-    }
-
-    /// Says once whose word keeps us from acting.
-    fn tell_hearers(&self, finding: &Finding, hearers: &[InstanceKey], told: &mut BTreeMap<String, String>) {
-        let hearers: Vec<String> = hearers.iter().map(ToString::to_string).collect();
-        let hearers = BTreeMap::from([(hearers.join(", "), "receives from it".to_owned())]);
-        if *told != hearers {
-            warn!(instance = %finding.key, analysis = %finding.code, ?hearers, "replicas still receive from it, nothing is done");
-            *told = hearers;
+            let may_act = self.raft.leadership().is_me && self.is_settled(&picture, key);
+            if let Some(finding) =
+                finding.filter(|finding| finding.code.response() == Response::RecoverPrimary)
+                && may_act
+            {
+                let hearers = verdict::hearers(&picture.view, &picture.topology, key);
+                if !hearers.is_empty() {
+                    tell_hearers(finding, &hearers, &mut told);
+                } else if self.decide(votes.fresh(), finding, suspicion, &mut told).await {
+                    return;
+                }
+            }
+            tokio::select! {
+                biased;
+                () = votes.arrived.notified() => {}
+                () = self.look_at_replicas(key, &mut wait) => {}
+            }
         }
     }
 
@@ -218,29 +242,32 @@ impl Detection {
         *wait = (*wait * 2).min(LOOK_AGAIN_MAX);
     }
 
-    async fn gather(&self, votes: &mut Option<Votes>, finding: &Finding) {
-        if votes.as_ref().is_some_and(|votes| votes.gathered_at.elapsed() < EVIDENCE_INTERVAL) {
-            return;
+    /// Has everybody look, again and again, while this node leads.
+    async fn keep_gathering(&self, key: &InstanceKey, votes: &Votes) {
+        let mut wait = GATHER_AGAIN_MIN;
+        loop {
+            if self.raft.leadership().is_me {
+                let picture = self.pictures.current();
+                let replicas =
+                    picture.topology.place(key).map_or_else(Vec::new, |place| place.replicas.clone());
+                let question = Question { primary: key.clone(), replicas };
+                votes.put(witness::gather(&self.raft, &self.fleet, question).await);
+            }
+            sleep(wait).await;
+            wait = (wait * 2).min(GATHER_AGAIN_MAX);
         }
-        let gathered_at = Instant::now();
-        let question = Question { primary: finding.key.clone(), replicas: finding.replicas.clone() };
-        let evidence = witness::gather(&self.raft, &self.fleet, question).await;
-        *votes = Some(Votes { gathered_at, evidence });
     }
 
     /// True when there is nothing more to find out.
     async fn decide(
         &self,
-        votes: &Option<Votes>,
+        evidence: Option<Arc<Vec<Evidence>>>,
         finding: &Finding,
         suspicion: &Suspicion,
         told: &mut BTreeMap<String, String>,
     ) -> bool {
-        let Some(votes) = votes.as_ref().filter(|votes| votes.gathered_at.elapsed() < EVIDENCE_AGE_MAX)
-        else {
-            return false;
-        };
-        match verdict::decide(witness::voters(&self.raft), self.quorum, &votes.evidence) {
+        let Some(evidence) = evidence else { return false };
+        match verdict::decide(witness::voters(&self.raft), self.quorum, &evidence) {
             Verdict::Dead { agreed_by, others } => {
                 info!(instance = %finding.key, analysis = %finding.code, agreed_by = agreed_by.join(", "), "agreed to be dead");
                 self.recoveries.consider(finding, suspicion, &agreed_by, &others).await;
@@ -259,5 +286,15 @@ impl Detection {
                 false
             }
         }
+    }
+}
+
+/// Says once whose word keeps us from acting.
+fn tell_hearers(finding: &Finding, hearers: &[InstanceKey], told: &mut BTreeMap<String, String>) {
+    let hearers: Vec<String> = hearers.iter().map(ToString::to_string).collect();
+    let hearers = BTreeMap::from([(hearers.join(", "), "receives from it".to_owned())]);
+    if *told != hearers {
+        debug!(instance = %finding.key, analysis = %finding.code, ?hearers, "replicas still receive from it, nothing is done");
+        *told = hearers;
     }
 }

@@ -285,6 +285,7 @@ impl Shared {
             raft: raft.clone(),
             recoveries: recoveries.clone(),
             quorum: self.settings.detection.quorum,
+            started_at: clock::now(),
             settle_time: components::settle_time(&self.settings),
         });
         let duties = Duties {

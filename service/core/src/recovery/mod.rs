@@ -27,6 +27,7 @@ use core::{fmt, time::Duration};
 
 pub use choice::Choice;
 pub use plan::{Request, plan};
+pub use stage::describe;
 
 use crate::{
     analysis::AnalysisCode,
@@ -183,11 +184,11 @@ pub struct Replica {
 pub enum Stage {
     /// Run the hooks that may still veto.
     PreHooks,
-    /// Fence the failed primary where it can be reached; stop what the replicas receive and read how far they are.
+    /// Stop what the replicas receive and read how far they are.
     Stop,
     /// Let the chosen one fetch from another replica what it lacks.
     CatchUp,
-    /// Let the chosen one execute all that it received.
+    /// Let the chosen one execute all that it received; fence the failed primary where it can be reached.
     Drain,
     /// Open the chosen one, move the others below it.
     Promote,
@@ -257,6 +258,8 @@ pub struct Progress {
     pub donor: Option<InstanceKey>,
     /// Candidates that failed on the way.
     pub rejected: BTreeSet<InstanceKey>,
+    /// The failed primary was made read-only, or the statement waits for it.
+    pub fenced: bool,
     /// The successor is open for writes.
     pub promoted: bool,
     /// Attempts at the present stage.
@@ -285,6 +288,8 @@ pub enum Action {
     RunHooks(HookStage),
     /// Make the failed primary read-only if it can be reached, and leave the statement waiting for it if it hangs.
     Fence(InstanceKey),
+    /// Take that back, since nobody took its place.
+    Unfence(InstanceKey),
     /// Stop the receiving thread and tell the position.
     StopReceiving(InstanceKey),
     /// Start the receiving thread again.

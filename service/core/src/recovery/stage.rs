@@ -8,7 +8,7 @@ use alloc::{
 };
 
 use super::{
-    Action, ActionResult, Choice, HookStage, Recovery, RecoveryPolicy, Refusal, Reply, Stage,
+    Action, ActionResult, Choice, HookStage, Progress, Recovery, RecoveryPolicy, Refusal, Reply, Stage,
     choice::{self, Standing},
 };
 use crate::key::InstanceKey;
@@ -17,8 +17,47 @@ use crate::key::InstanceKey;
 /// the deadline of each will not do it the fourth time, and a person must look.
 const PROMOTE_ATTEMPTS_MAX: u32 = 3;
 
+/// How often replicas that do not answer are asked to stop before a recovery that cannot go on without them is
+/// given up: with the deadlines of one attempt, about a minute.
+const STOP_ATTEMPTS_MAX: u32 = 60;
+
 /// How often a replica may be sent to fetch what it lacks: no topology has more than a few donors.
 const CATCH_UP_ATTEMPTS_MAX: u32 = 8;
+
+/// What to tell of one action as soon as it ended; `None` when there is nothing to tell.
+pub fn describe(action: &Action, result: &Result<Reply, String>) -> Option<String> {
+    let text = match (action, result) {
+        (Action::RunHooks(_), _) => return None,
+        (Action::Fence(key), Ok(_)) => format!("{key} was made read-only, or will be when it wakes"),
+        (Action::Fence(key), Err(error)) => format!("{key} cannot be fenced: {error}"),
+        (Action::Unfence(key), Ok(_)) => format!("{key} was opened again"),
+        (Action::StopReceiving(key), Ok(Reply::Position { gtids, slow: false })) => {
+            format!("{key} stopped receiving, has {gtids}")
+        }
+        (Action::StopReceiving(key), Ok(Reply::Position { gtids, slow: true })) => {
+            format!("{key} stopped receiving (its receiving thread does not stop yet), has {gtids}")
+        }
+        (Action::ResumeReceiving(key), Ok(_)) => format!("{key} receives again"),
+        (Action::Follow { replica, source }, Ok(_)) => format!("{replica} follows {source}"),
+        (Action::CatchUp { replica, .. }, Ok(Reply::Done)) => format!("{replica} has what it lacked"),
+        (Action::Drain(key), Ok(Reply::Done)) => format!("{key} executed all that it received"),
+        (Action::Drain(key) | Action::CatchUp { replica: key, .. }, Ok(_)) => format!("{key} is still at it"),
+        (Action::Promote { replica, .. }, Ok(_)) => format!("{replica} is open for writes"),
+        (Action::Promote { replica, .. }, Err(error)) => format!("{replica} did not open: {error}"),
+        (Action::Detach(key), Ok(_)) => format!("{key} was detached"),
+        (Action::Detach(key), Err(error)) => format!("{key} could not be detached: {error}"),
+        (
+            Action::StopReceiving(_)
+            | Action::ResumeReceiving(_)
+            | Action::Unfence(_)
+            | Action::Follow { .. }
+            | Action::CatchUp { .. }
+            | Action::Drain(_),
+            _,
+        ) => return None,
+    };
+    Some(text)
+}
 
 impl Recovery {
     /// What the present stage wants done, all at once and in any order. Asking twice gives the same.
@@ -27,15 +66,13 @@ impl Recovery {
             Stage::PreHooks => self.hooks(HookStage::PreFailover),
             Stage::Stop => self.stop_actions(),
             Stage::CatchUp => self.catch_up_actions(),
-            Stage::Drain => {
-                self.successor().map(|successor| Action::Drain(successor.clone())).into_iter().collect()
-            }
+            Stage::Drain => self.drain_actions(),
             Stage::Promote => self.promote_actions(policy),
             Stage::Announce => self.hooks(HookStage::PostPrimaryFailover),
             Stage::Late => self.late_actions(policy),
             Stage::PostHooks if self.progress.promoted => self.hooks(HookStage::PostFailover),
             Stage::PostHooks => self.hooks(HookStage::PostUnsuccessfulFailover),
-            Stage::Restore => self.answering().map(Action::ResumeReceiving).collect(),
+            Stage::Restore => self.restore_actions(),
             Stage::Finished => Vec::new(),
         }
     }
@@ -74,9 +111,23 @@ impl Recovery {
         self.progress.positions.keys().cloned()
     }
 
+    /// Those that answered before need not be asked again.
     fn stop_actions(&self) -> Vec<Action> {
-        let stops = self.case.replicas.iter().map(|replica| Action::StopReceiving(replica.key.clone()));
-        core::iter::once(Action::Fence(self.case.failed.clone())).chain(stops).collect()
+        let replicas = self.case.replicas.iter().map(|replica| &replica.key);
+        let unanswered = replicas.filter(|key| !self.progress.positions.contains_key(*key));
+        unanswered.cloned().map(Action::StopReceiving).collect()
+    }
+
+    /// The failed primary is fenced only now that somebody can take its place: before, there is nothing to
+    /// take back if nobody can.
+    fn drain_actions(&self) -> Vec<Action> {
+        let Some(successor) = self.successor() else { return Vec::new() };
+        vec![Action::Fence(self.case.failed.clone()), Action::Drain(successor.clone())]
+    }
+
+    fn restore_actions(&self) -> Vec<Action> {
+        let unfence = self.progress.fenced.then(|| Action::Unfence(self.case.failed.clone()));
+        self.answering().map(Action::ResumeReceiving).chain(unfence).collect()
     }
 
     /// The donor executes what it received, the chosen one fetches that from it.
@@ -128,40 +179,50 @@ impl Recovery {
         }
     }
 
+    /// While nobody can be chosen for want of those that do not answer, they are asked again: the cluster has no
+    /// primary, so there is nothing better to do, and a busy server may well answer the next time.
     fn after_stop(
         &mut self,
         results: Vec<ActionResult>,
         policy: &RecoveryPolicy,
         story: &mut Vec<String>,
     ) -> Stage {
+        let mut silent = Vec::new();
         for (action, result) in results {
             match (action, result) {
                 (Action::StopReceiving(key), Ok(Reply::Position { gtids, slow })) => {
-                    let pace = if slow { " (its receiving thread does not stop yet)" } else { "" };
-                    story.push(format!("{key} stopped receiving{pace}, has {gtids}"));
                     if slow {
                         self.progress.slow.insert(key.clone());
                     }
                     self.progress.positions.insert(key, gtids);
                 }
-                (Action::StopReceiving(key), Ok(_)) => self.lose(&key, "told no position", story),
-                (Action::StopReceiving(key), Err(error)) => self.lose(&key, &error, story),
-                (Action::Fence(key), Ok(_)) => {
-                    story.push(format!("{key} was made read-only, or will be when it wakes"))
-                }
-                (Action::Fence(key), Err(error)) => story.push(format!("{key} cannot be fenced: {error}")),
+                (Action::StopReceiving(key), Ok(_)) => silent.push((key, "told no position".to_string())),
+                (Action::StopReceiving(key), Err(error)) => silent.push((key, error)),
                 (action, _) => debug_assert!(false, "not an action of this stage: {action:?}"),
             }
+        }
+        if !silent.is_empty() && self.progress.attempts < STOP_ATTEMPTS_MAX {
+            if let Err(refusal) = choice::choose(&self.case, policy, self.standing()) {
+                if self.progress.attempts == 0 {
+                    story.push(format!("asking again, since nobody can be promoted: {refusal}"));
+                }
+                return Stage::Stop;
+            }
+        }
+        for (key, why) in silent {
+            self.lose(&key, &why, story);
         }
         self.choose(policy, story)
     }
 
+    fn standing(&self) -> Standing<'_> {
+        let Progress { positions, slow, rejected, .. } = &self.progress;
+        Standing { positions, slow, rejected }
+    }
+
     /// Chooses among those that answered, and goes where the choice leads.
     fn choose(&mut self, policy: &RecoveryPolicy, story: &mut Vec<String>) -> Stage {
-        let progress = &self.progress;
-        let standing =
-            Standing { positions: &progress.positions, slow: &progress.slow, rejected: &progress.rejected };
-        match choice::choose(&self.case, policy, standing) {
+        match choice::choose(&self.case, policy, self.standing()) {
             Ok(Choice { successor, donor, because, others }) => {
                 story.push(format!("chose {successor}: {because}"));
                 story.extend(others.iter().map(|(key, why)| format!("not {key}: {why}")));
@@ -206,7 +267,6 @@ impl Recovery {
         }
         let had = self.progress.positions.get(&successor).cloned().unwrap_or_default();
         let given = self.progress.positions.get(&donor).cloned().unwrap_or_default();
-        story.push(format!("{successor} has what {donor} had"));
         self.progress.positions.insert(successor.clone(), had.union(&given));
         if self.progress.attempts >= CATCH_UP_ATTEMPTS_MAX {
             return self.reject(&successor, policy, story);
@@ -221,15 +281,14 @@ impl Recovery {
         story: &mut Vec<String>,
     ) -> Stage {
         let Some(successor) = self.progress.successor.clone() else { return self.choose(policy, story) };
-        if let Some(error) = first_error(&results) {
+        let (fences, drains): (Vec<_>, Vec<_>) =
+            results.into_iter().partition(|(action, _)| matches!(action, Action::Fence(_)));
+        self.progress.fenced |= fences.iter().any(|(_, result)| result.is_ok());
+        if let Some(error) = first_error(&drains) {
             story.push(format!("{successor} does not execute what it received: {error}"));
             return self.reject(&successor, policy, story);
         }
-        if progressing(&results) {
-            return Stage::Drain;
-        }
-        story.push(format!("{successor} executed all that it received"));
-        Stage::Promote
+        if progressing(&drains) { Stage::Drain } else { Stage::Promote }
     }
 
     /// Somebody else must do; who failed stays where it is.
@@ -243,13 +302,9 @@ impl Recovery {
         let mut opened = !results.iter().any(|(action, _)| matches!(action, Action::Promote { .. }));
         for (action, result) in results {
             match (action, result) {
-                (Action::Promote { replica, .. }, Ok(_)) => {
-                    story.push(format!("{replica} is open for writes"));
-                    opened = true;
-                }
+                (Action::Promote { .. }, Ok(_)) => opened = true,
                 (Action::Promote { .. }, Err(error)) => failed = Some(error),
-                (Action::Follow { replica, source }, Ok(_)) => {
-                    story.push(format!("{replica} follows {source}"));
+                (Action::Follow { replica, .. }, Ok(_)) => {
                     self.progress.moved.insert(replica);
                 }
                 (Action::Follow { replica, .. }, Err(error)) => self.lose(&replica, &error, story),
@@ -259,10 +314,7 @@ impl Recovery {
         self.progress.promoted |= opened;
         match failed {
             None => Stage::Announce,
-            Some(error) if self.progress.attempts + 1 < PROMOTE_ATTEMPTS_MAX => {
-                story.push(format!("the successor did not open, trying again: {error}"));
-                Stage::Promote
-            }
+            Some(_) if self.progress.attempts + 1 < PROMOTE_ATTEMPTS_MAX => Stage::Promote,
             Some(error) => {
                 self.progress.errors.push(format!("the successor did not open: {error}"));
                 Stage::PostHooks
@@ -273,8 +325,7 @@ impl Recovery {
     fn after_late(&mut self, results: Vec<ActionResult>, story: &mut Vec<String>) -> Stage {
         for (action, result) in results {
             match (action, result) {
-                (Action::Follow { replica, source }, Ok(_)) => {
-                    story.push(format!("{replica} follows {source}"));
+                (Action::Follow { replica, .. }, Ok(_)) => {
                     self.progress.moved.insert(replica);
                 }
                 (Action::Follow { replica, .. }, Err(error)) => self.lose(&replica, &error, story),

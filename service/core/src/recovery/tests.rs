@@ -103,7 +103,7 @@ impl Fleet {
         match action {
             Action::RunHooks(_) if self.hooks_fail => return Err("exit status 1".into()),
             Action::RunHooks(_) => {}
-            Action::Fence(_) => return Err("refused".into()),
+            Action::Fence(_) | Action::Unfence(_) => return Err("refused".into()),
             Action::StopReceiving(key) => {
                 let server = self.server(key)?;
                 server.receiving = false;
@@ -197,6 +197,7 @@ fn drive(
         let mut died = false;
         for action in recovery.actions(&policy) {
             let result = fleet.execute(&action);
+            story.extend(describe(&action, &result));
             results.push((action, result));
             executed += 1;
             if interrupt(executed) {
@@ -240,11 +241,11 @@ fn the_one_that_received_most_is_promoted_after_it_executed_that() {
         c received=10 executed=7
         ",
         expect![[r#"
-            a:3306 cannot be fenced: refused
             b:3306 stopped receiving, has 00000000-0000-0000-0000-000000000001:1-9
             c:3306 stopped receiving, has 00000000-0000-0000-0000-000000000001:1-10
             chose c:3306: it received most
             not b:3306: c:3306 is better: it received most
+            a:3306 cannot be fenced: refused
             c:3306 executed all that it received
             c:3306 is open for writes
             b:3306 follows c:3306
@@ -260,15 +261,17 @@ fn a_preferred_one_that_is_behind_fetches_what_it_lacks_first() {
         c received=8 rule=prefer
         ",
         expect![[r#"
-            a:3306 cannot be fenced: refused
             b:3306 stopped receiving, has 00000000-0000-0000-0000-000000000001:1-10
             c:3306 stopped receiving, has 00000000-0000-0000-0000-000000000001:1-8
             chose c:3306: promotion rule
             not b:3306: c:3306 is better: promotion rule
             it fetches what it lacks from b:3306 first
-            c:3306 has what b:3306 had
+            b:3306 executed all that it received
+            c:3306 follows b:3306
+            c:3306 has what it lacked
             chose c:3306: promotion rule
             not b:3306: c:3306 is better: promotion rule
+            a:3306 cannot be fenced: refused
             c:3306 executed all that it received
             c:3306 is open for writes
             b:3306 follows c:3306
@@ -284,11 +287,11 @@ fn the_data_center_of_the_failed_primary_comes_before_position() {
         c received=10 dc=x
         ",
         expect![[r#"
-            a:3306 cannot be fenced: refused
             b:3306 stopped receiving, has 00000000-0000-0000-0000-000000000001:1-10
             c:3306 stopped receiving, has 00000000-0000-0000-0000-000000000001:1-10
             chose c:3306: data center of the failed primary
             not b:3306: c:3306 is better: data center of the failed primary
+            a:3306 cannot be fenced: refused
             c:3306 executed all that it received
             c:3306 is open for writes
             b:3306 follows c:3306
@@ -304,15 +307,17 @@ fn must_not_is_never_promoted_and_gives_what_it_has() {
         c received=9
         ",
         expect![[r#"
-            a:3306 cannot be fenced: refused
             b:3306 stopped receiving, has 00000000-0000-0000-0000-000000000001:1-10
             c:3306 stopped receiving, has 00000000-0000-0000-0000-000000000001:1-9
             chose c:3306: the only candidate
             not b:3306: its promotion rule is must_not
             it fetches what it lacks from b:3306 first
-            c:3306 has what b:3306 had
+            b:3306 executed all that it received
+            c:3306 follows b:3306
+            c:3306 has what it lacked
             chose c:3306: the only candidate
             not b:3306: its promotion rule is must_not
+            a:3306 cannot be fenced: refused
             c:3306 executed all that it received
             c:3306 is open for writes
             b:3306 follows c:3306
@@ -328,10 +333,11 @@ fn when_only_a_banned_one_has_it_all_and_cannot_give_it_nobody_is_promoted() {
         c received=9
         ",
         expect![[r#"
-            a:3306 cannot be fenced: refused
             b:3306 stopped receiving, has 00000000-0000-0000-0000-000000000001:1-10
             c:3306 stopped receiving, has 00000000-0000-0000-0000-000000000001:1-9
             nobody is promoted: no candidate has all received transactions, nor a replica that it could fetch them from (data-loss)
+            b:3306 receives again
+            c:3306 receives again
             => None, lost {}, writable []
             !! no candidate has all received transactions, nor a replica that it could fetch them from (data-loss)"#]],
     );
@@ -345,11 +351,11 @@ fn a_replica_that_is_slow_to_stop_is_moved_at_the_end() {
         c received=10 slow
         ",
         expect![[r#"
-            a:3306 cannot be fenced: refused
             b:3306 stopped receiving, has 00000000-0000-0000-0000-000000000001:1-10
             c:3306 stopped receiving (its receiving thread does not stop yet), has 00000000-0000-0000-0000-000000000001:1-10
             chose b:3306: its receiving thread stopped at once
             not c:3306: b:3306 is better: its receiving thread stopped at once
+            a:3306 cannot be fenced: refused
             b:3306 executed all that it received
             b:3306 is open for writes
             c:3306 follows b:3306
@@ -365,13 +371,14 @@ fn a_replica_out_of_reach_is_lost() {
         c received=10 lost
         ",
         expect![[r#"
-            a:3306 cannot be fenced: refused
             b:3306 stopped receiving, has 00000000-0000-0000-0000-000000000001:1-10
             c:3306 is lost: out of reach
             chose b:3306: the only candidate
             not c:3306: cannot be reached
+            a:3306 cannot be fenced: refused
             b:3306 executed all that it received
             b:3306 is open for writes
+            c:3306 could not be detached: out of reach
             c:3306 could not be detached: out of reach
             => Some(b:3306), lost {c:3306}, writable ["b"]"#]],
     );
@@ -385,17 +392,19 @@ fn a_candidate_that_cannot_execute_what_it_received_gives_way() {
         c received=10
         ",
         expect![[r#"
-            a:3306 cannot be fenced: refused
             b:3306 stopped receiving, has 00000000-0000-0000-0000-000000000001:1-10
             c:3306 stopped receiving, has 00000000-0000-0000-0000-000000000001:1-10
             chose b:3306: first by name
             not c:3306: b:3306 is better: first by name
+            a:3306 cannot be fenced: refused
             b:3306 does not execute what it received: duplicate key
             chose c:3306: the only candidate
             not b:3306: failed as a candidate
+            a:3306 cannot be fenced: refused
             c:3306 executed all that it received
             c:3306 is open for writes
             b:3306 is lost: would drop received transactions
+            b:3306 was detached
             b:3306 was detached
             => Some(c:3306), lost {b:3306}, writable ["c"]"#]],
     );
@@ -411,10 +420,11 @@ fn with_semi_sync_nobody_is_promoted_when_all_that_acknowledged_may_be_out_of_re
         |case| case.acknowledgements = 1,
         |_| {},
         expect![[r#"
-            a:3306 cannot be fenced: refused
             b:3306 stopped receiving, has 00000000-0000-0000-0000-000000000001:1-10
+            asking again, since nobody can be promoted: acknowledged transactions may exist only on c:3306, which cannot be reached (data-loss)
             c:3306 is lost: out of reach
             nobody is promoted: acknowledged transactions may exist only on c:3306, which cannot be reached (data-loss)
+            b:3306 receives again
             => None, lost {c:3306}, writable []
             !! acknowledged transactions may exist only on c:3306, which cannot be reached (data-loss)"#]],
     );
@@ -430,13 +440,14 @@ fn a_person_may_force_what_could_lose_data() {
         |case| (case.acknowledgements, case.forced) = (1, true),
         |_| {},
         expect![[r#"
-            a:3306 cannot be fenced: refused
             b:3306 stopped receiving, has 00000000-0000-0000-0000-000000000001:1-10
             c:3306 is lost: out of reach
             chose b:3306: the only candidate
             not c:3306: cannot be reached
+            a:3306 cannot be fenced: refused
             b:3306 executed all that it received
             b:3306 is open for writes
+            c:3306 could not be detached: out of reach
             c:3306 could not be detached: out of reach
             => Some(b:3306), lost {c:3306}, writable ["b"]"#]],
     );
@@ -461,12 +472,13 @@ fn a_successor_that_does_not_open_is_tried_again_and_then_told() {
     check(
         "b unopenable",
         expect![[r#"
-            a:3306 cannot be fenced: refused
             b:3306 stopped receiving, has 00000000-0000-0000-0000-000000000001:1-10
             chose b:3306: the only candidate
+            a:3306 cannot be fenced: refused
             b:3306 executed all that it received
-            the successor did not open, trying again: cannot open
-            the successor did not open, trying again: cannot open
+            b:3306 did not open: cannot open
+            b:3306 did not open: cannot open
+            b:3306 did not open: cannot open
             => None, lost {}, writable []
             !! the successor did not open: cannot open"#]],
     );

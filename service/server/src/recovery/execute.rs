@@ -2,12 +2,12 @@
 
 use std::{sync::Arc, time::Duration};
 
-use futures::future::join_all;
+use futures::{StreamExt, stream::FuturesUnordered};
 use orchestrator_core::{
     InstanceKey,
     gtid::Gtids,
     instance::Flavor,
-    recovery::{Action, ActionResult, RecoveryPolicy, Reply},
+    recovery::{Action, ActionResult, RecoveryPolicy, Reply, describe},
 };
 use orchestrator_mysql::{Change, ExecError, Fenced, SourceChange, SourcePosition};
 use tokio::time::Instant;
@@ -28,23 +28,41 @@ pub(crate) struct Executor {
 }
 
 impl Executor {
-    /// Carries out all of them at once, but hooks: those are the caller's. Ends when the last one ended.
-    pub(crate) async fn run(&self, actions: Vec<Action>, mandate: &dyn Mandate) -> Vec<ActionResult> {
-        let running = actions.into_iter().map(|action| async move {
-            let result = if mandate.holds() {
-                self.execute(&action, mandate).await
-            } else {
-                Err("this node does not lead any more".into())
-            };
-            (action, result)
-        });
-        join_all(running).await
+    /// Carries out all of them at once, but hooks: those are the caller's. Tells of each as it ends; ends when
+    /// the last one ended.
+    pub(crate) async fn run(
+        &self,
+        actions: Vec<Action>,
+        mandate: &dyn Mandate,
+        tell: &mut (dyn FnMut(String) + Send),
+    ) -> Vec<ActionResult> {
+        let mut running: FuturesUnordered<_> = actions
+            .into_iter()
+            .map(|action| async move {
+                let result = if mandate.holds() {
+                    self.execute(&action, mandate).await
+                } else {
+                    Err("this node does not lead any more".into())
+                };
+                (action, result)
+            })
+            .collect();
+        let mut results = Vec::with_capacity(running.len());
+        while let Some((action, result)) = running.next().await {
+            describe(&action, &result).into_iter().for_each(&mut *tell);
+            results.push((action, result));
+        }
+        results.sort_by(|(a, _), (b, _)| a.cmp(b));
+        results
     }
 
     async fn execute(&self, action: &Action, mandate: &dyn Mandate) -> Result<Reply, String> {
         match action {
             Action::RunHooks(_) => Err("hooks are not run here".into()),
             Action::Fence(key) => self.fence(key).await,
+            Action::Unfence(key) => {
+                self.change(key, Change::SetReadOnly(false), self.policy.fence_deadline).await
+            }
             Action::StopReceiving(key) => self.stop_receiving(key).await,
             Action::ResumeReceiving(key) => {
                 self.change(key, Change::StartReceiver, self.policy.stop_deadline).await

@@ -6,7 +6,7 @@ use orchestrator_backend::{BackendHandle, BlockedRecoveryRow, HandleError, NodeI
 use orchestrator_core::{
     InstanceKey, Timestamp,
     analysis::Finding,
-    recovery::{Recovery, Report},
+    recovery::{Recovery, Report, Stage},
     view::LOST_IN_RECOVERY,
 };
 use orchestrator_raft::{
@@ -17,7 +17,7 @@ use orchestrator_raft::{
     },
 };
 
-use tracing::warn;
+use tracing::{info, warn};
 
 use super::record;
 use crate::{clock, process};
@@ -51,10 +51,24 @@ pub(super) struct Begun {
     pub(super) seq: i64,
     pub(super) term: u64,
     pub(super) recovery: Recovery,
-    /// What is to be written with the next commit.
-    pub(super) story: Vec<String>,
+    /// What is to be written with the next commit, and when it happened.
+    pub(super) story: Vec<(Timestamp, String)>,
     /// When the failure was first suspected; of a resumed one, when it was resumed.
     pub(super) noticed_at: Timestamp,
+}
+
+impl Begun {
+    /// Time since the failure was first suspected.
+    pub(super) fn elapsed(&self) -> Duration {
+        clock::now().since(self.noticed_at)
+    }
+
+    /// Tells what just happened: to the log now, to the audit with the next commit.
+    pub(super) fn tell(&mut self, stage: Stage, line: &str) {
+        let elapsed_ms = self.elapsed().as_millis();
+        info!(step = stage.as_str(), elapsed_ms, "{line}");
+        self.story.push((clock::now(), format!("+{elapsed_ms} ms: {line}")));
+    }
 }
 
 /// A recovery that has not ended.
@@ -144,7 +158,10 @@ impl Journal {
             record: record::to_text(&recovery),
         });
         match self.propose(term, command).await? {
-            Reply::Accepted { id } => Ok(Ok(Begun { uid, id, seq: 0, term, recovery, story, noticed_at })),
+            Reply::Accepted { id } => {
+                let story = story.into_iter().map(|line| (at, line)).collect();
+                Ok(Ok(Begun { uid, id, seq: 0, term, recovery, story, noticed_at }))
+            }
             Reply::Blocked(by) => Ok(Err(by)),
             _ => Err(JournalError::NotOurs),
         }
@@ -167,8 +184,9 @@ impl Journal {
     }
 
     /// Commits where a recovery is, and what happened since the last commit.
-    pub(super) async fn progress(&self, begun: &mut Begun, story: Vec<String>) -> Result<(), JournalError> {
+    pub(super) async fn progress(&self, begun: &mut Begun) -> Result<(), JournalError> {
         let at = clock::now();
+        let steps = steps(begun);
         let recovery = &begun.recovery;
         let command = Command::RecoveryProgress(RecoveryProgress {
             uid: begun.uid.clone(),
@@ -176,7 +194,7 @@ impl Journal {
             stage: recovery.stage.as_str().into(),
             record: record::to_text(recovery),
             successor: recovery.progress.successor.clone(),
-            steps: steps(story, at),
+            steps,
             at,
         });
         match self.propose(begun.term, command).await? {
@@ -189,13 +207,9 @@ impl Journal {
     }
 
     /// Commits the end, with everything that is to be declared about what the recovery leaves behind.
-    pub(super) async fn end(
-        &self,
-        begun: &Begun,
-        report: &Report,
-        story: Vec<String>,
-    ) -> Result<(), JournalError> {
+    pub(super) async fn end(&self, begun: &mut Begun, report: &Report) -> Result<(), JournalError> {
         let at = clock::now();
+        let steps = steps(begun);
         let case = &begun.recovery.case;
         let left_behind = report.lost.iter().chain(report.successor.as_ref().map(|_| &case.failed));
         let downtimes = left_behind.map(|key| DeclareDowntime {
@@ -216,7 +230,7 @@ impl Journal {
             lost_replicas: report.lost.iter().cloned().collect(),
             participants: case.replicas.iter().map(|replica| replica.key.clone()).collect(),
             errors: report.errors.iter().map(|error| error.replace(['\n', '\r'], " ")).collect(),
-            steps: steps(story, at),
+            steps,
             downtimes: downtimes.collect(),
             end_downtimes: report.successor.iter().cloned().collect(),
             aliases: aliases.map(|successor| (successor.to_string(), case.alias.clone())).collect(),
@@ -241,8 +255,9 @@ impl Journal {
     }
 }
 
-fn steps(story: Vec<String>, at: Timestamp) -> Vec<Step> {
-    story.into_iter().map(|message| Step { at, message }).collect()
+/// Takes what is to be written.
+fn steps(begun: &mut Begun) -> Vec<Step> {
+    begun.story.drain(..).map(|(at, message)| Step { at, message }).collect()
 }
 
 fn count(keys: &[InstanceKey]) -> u32 {

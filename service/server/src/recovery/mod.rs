@@ -31,6 +31,7 @@ use orchestrator_http::{
     ports::{RecoverOutcome, RecoverWish},
 };
 use orchestrator_raft::RaftNode;
+use tokio::time::sleep;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{Instrument, error, info, info_span, warn};
 
@@ -47,6 +48,12 @@ pub(crate) use self::journal::{Journal, LOST_DOWNTIME};
 
 /// A finding that is refused for the same reason is told again after this.
 const REPEAT_REFUSAL: Duration = Duration::from_secs(60);
+
+/// A stage that is begun again waits this long at first,
+const REPEAT_MIN: Duration = Duration::from_millis(50);
+
+/// and up to this long.
+const REPEAT_MAX: Duration = Duration::from_secs(1);
 
 /// What recoveries work with.
 pub(crate) struct Recoveries {
@@ -224,11 +231,12 @@ impl Recoveries {
             match record::from_text(&record) {
                 Ok(recovery) => {
                     info!(id, recovery_uid = %uid, step = recovery.stage.as_str(), "carrying on with a recovery");
-                    let story = vec![format!(
+                    let text = format!(
                         "carried on at stage {} by {}",
                         recovery.stage.as_str(),
                         self.raft.health().me.raft_addr
-                    )];
+                    );
+                    let story = vec![(clock::now(), text)];
                     self.spawn_drive(Begun { uid, id, seq, term, recovery, story, noticed_at: clock::now() });
                 }
                 Err(error) => error!(recovery_uid = %uid, %error, "cannot carry on with a recovery"),
@@ -344,36 +352,38 @@ impl Recoveries {
 
     async fn drive_stages(self: &Arc<Self>, mut begun: Begun) -> Result<Report, JournalError> {
         let mandate = Term { raft: self.raft.clone(), term: begun.term };
-        let mut story = std::mem::take(&mut begun.story);
+        let mut pause = REPEAT_MIN;
         loop {
             if let Some(report) = begun.recovery.report() {
-                self.journal.end(&begun, &report, story).await?;
+                self.journal.end(&mut begun, &report).await?;
                 self.ended(&begun, &report);
                 return Ok(report);
             }
-            let stage = begun.recovery.stage;
-            let actions = self.wanted(&begun.recovery);
             if self.stop.is_cancelled() {
                 return Err(JournalError::NotOurs);
             }
+            let stage = begun.recovery.stage;
+            let actions = self.wanted(&begun.recovery);
             if !actions.is_empty() {
-                self.journal.progress(&mut begun, std::mem::take(&mut story)).await?;
+                self.journal.progress(&mut begun).await?;
                 fault::point("before", stage);
             }
-            let results = self.execute(&begun, actions, &mut story, &mandate).await;
+            let results = self.execute(&mut begun, actions, &mandate).await;
             if !mandate.holds() {
                 return Err(JournalError::NotOurs);
             }
             let told = begun.recovery.advance(results, &self.policy);
-            for line in told {
-                let elapsed_ms = clock::now().since(begun.noticed_at).as_millis();
-                info!(step = stage.as_str(), elapsed_ms, "{line}");
-                story.push(format!("+{elapsed_ms} ms: {line}"));
-            }
+            told.into_iter().for_each(|line| begun.tell(stage, &line));
             if stage == Stage::Promote && begun.recovery.promoted().is_some() {
-                self.metrics.promotion_seconds.observe(clock::now().since(begun.noticed_at).as_secs_f64());
+                self.metrics.promotion_seconds.observe(begun.elapsed().as_secs_f64());
             }
             fault::point("after", stage);
+            if begun.recovery.stage == stage {
+                sleep(pause).await;
+                pause = (pause * 2).min(REPEAT_MAX);
+            } else {
+                pause = REPEAT_MIN;
+            }
         }
     }
 
@@ -389,28 +399,28 @@ impl Recoveries {
 
     async fn execute(
         &self,
-        begun: &Begun,
+        begun: &mut Begun,
         actions: Vec<Action>,
-        story: &mut Vec<String>,
         mandate: &dyn Mandate,
     ) -> Vec<ActionResult> {
+        let stage = begun.recovery.stage;
         let (hooks, others): (Vec<_>, Vec<_>) =
             actions.into_iter().partition(|action| matches!(action, Action::RunHooks(_)));
         let mut results = Vec::new();
         for action in hooks {
-            let Action::RunHooks(stage) = &action else { continue };
+            let Action::RunHooks(list) = &action else { continue };
             let facts = self.hook_facts_of(begun);
             let (told, result) =
-                hooks::run(&self.hooks, HookList::Recovery(*stage), &facts, &self.tasks).await;
-            story.extend(told);
+                hooks::run(&self.hooks, HookList::Recovery(*list), &facts, &self.tasks).await;
+            told.into_iter().for_each(|line| begun.tell(stage, &line));
             results.push((action, result.map(|()| Reply::Done)));
         }
         let mut policy = self.policy.clone();
-        if begun.recovery.stage == Stage::Late {
+        if stage == Stage::Late {
             policy.repoint_deadline = policy.late_repoint_deadline;
         }
         let executor = Executor { fleet: self.fleet.clone(), pictures: self.pictures.clone(), policy };
-        results.extend(executor.run(others, mandate).await);
+        results.extend(executor.run(others, mandate, &mut |line| begun.tell(stage, &line)).await);
         results
     }
 

@@ -67,6 +67,7 @@ struct Record {
     successor: Option<Key>,
     donor: Option<Key>,
     rejected: Vec<Key>,
+    fenced: bool,
     promoted: bool,
     attempts: u32,
     errors: Vec<String>,
@@ -289,8 +290,19 @@ impl From<&Recovery> for Record {
             skip_hooks,
             replicas,
         } = case;
-        let Progress { positions, slow, lost, moved, successor, donor, rejected, promoted, attempts, errors } =
-            progress;
+        let Progress {
+            positions,
+            slow,
+            lost,
+            moved,
+            successor,
+            donor,
+            rejected,
+            fenced,
+            promoted,
+            attempts,
+            errors,
+        } = progress;
         Self {
             version: VERSION,
             code: code.as_str().into(),
@@ -311,6 +323,7 @@ impl From<&Recovery> for Record {
             successor: successor.as_ref().map(key),
             donor: donor.as_ref().map(key),
             rejected: keys(rejected),
+            fenced: *fenced,
             promoted: *promoted,
             attempts: *attempts,
             errors: errors.clone(),
@@ -351,6 +364,7 @@ impl TryFrom<Record> for Recovery {
                 successor: record.successor.map(unkey),
                 donor: record.donor.map(unkey),
                 rejected: unkeys(record.rejected),
+                fenced: record.fenced,
                 promoted: record.promoted,
                 attempts: record.attempts,
                 errors: record.errors,
