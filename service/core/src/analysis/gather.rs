@@ -17,11 +17,11 @@ use crate::{
 };
 
 /// How many heartbeat periods, in percent, may pass without a sign of life: the next one is due after one,
-/// and may be late by a quarter on a busy network or server.
-pub const SILENCE_HEARTBEATS_PERCENT: u64 = 125;
+/// and may be a little late. Short, because silence counts only while a majority of nodes cannot reach the source.
+pub const SILENCE_HEARTBEATS_PERCENT: u64 = 110;
 
 /// What is added to that: the replica reports ages of its own clock in steps, and our look at it takes time.
-pub const SILENCE_GRACE: Duration = Duration::from_millis(500);
+pub const SILENCE_GRACE: Duration = Duration::from_millis(300);
 
 /// A replica whose receiving thread says `Yes` but that, when we last looked, had had no sign of life from
 /// its source for longer than heartbeats allow. A frozen or cut-off source looks like this for the whole of

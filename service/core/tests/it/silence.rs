@@ -7,7 +7,7 @@ use crate::support::check;
 #[test]
 fn replicas_that_hear_nothing_from_a_silent_primary_count_as_lost() {
     check(
-        "a silent\n  b quiet=1800\n  c quiet=1800",
+        "a silent\n  b quiet=1500\n  c quiet=1500",
         expect!["a:3306 DeadPrimary: 2 replicas, 2 valid, 0 replicating, 2 silent"],
     );
 }
@@ -15,7 +15,7 @@ fn replicas_that_hear_nothing_from_a_silent_primary_count_as_lost() {
 #[test]
 fn one_that_still_hears_keeps_it_alive() {
     check(
-        "a silent\n  b quiet=1800\n  c quiet=1700",
+        "a silent\n  b quiet=1500\n  c quiet=1300",
         expect!["a:3306 UnreachablePrimary: 2 replicas, 2 valid, 1 replicating, 1 silent"],
     );
 }
@@ -46,11 +46,11 @@ fn silence_means_nothing_where_heartbeats_are_off() {
 #[test]
 fn silence_is_measured_in_heartbeats() {
     check(
-        "a silent\n  b quiet=4200 heartbeat=3000",
+        "a silent\n  b quiet=3550 heartbeat=3000",
         expect!["a:3306 UnreachablePrimary: 1 replicas, 1 valid, 1 replicating"],
     );
     check(
-        "a silent\n  b quiet=4300 heartbeat=3000",
+        "a silent\n  b quiet=3650 heartbeat=3000",
         expect!["a:3306 DeadPrimary: 1 replicas, 1 valid, 0 replicating, 1 silent"],
     );
 }

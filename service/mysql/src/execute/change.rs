@@ -45,7 +45,7 @@ impl Operation {
                 self.stop(Threads::Both).await?;
                 self.start(Threads::Both).await
             }
-            Change::StopReceiver => self.stop(Threads::Receiver).await,
+            Change::StopReceiver => self.stop_receiver().await,
             Change::StartReceiver => self.start(Threads::Receiver).await,
             Change::StopApplier => self.stop(Threads::Applier).await,
             Change::StartApplier => self.start(Threads::Applier).await,
@@ -62,6 +62,37 @@ impl Operation {
 
     pub(super) async fn stop(&mut self, threads: Threads) -> Result<(), ExecError> {
         self.run_in_words(Wording::Replica, |dialect| dialect.stop(threads)).await
+    }
+
+    /// On MariaDB, a semi-synchronous receiver that stops connects to its source once more, to end its dump thread
+    /// there, and waits `rpl_semi_sync_slave_kill_conn_timeout` (5 s) for one that is silent. A failover cannot:
+    /// the wait is cut to its shortest, and the thread is killed first, which ends the wait at once on 10.11 and
+    /// not on 11.8. (Measured with a frozen source: 10.11 2.2 s → 0.0 s; 11.8 5.2 s → 1.2 s.)
+    async fn stop_receiver(&mut self) -> Result<(), ExecError> {
+        const PATIENCE: &str = "SELECT IF(@@global.rpl_semi_sync_slave_enabled, \
+             @@global.rpl_semi_sync_slave_kill_conn_timeout, 0) AS patience";
+        const RECEIVERS: &str = "SELECT id FROM information_schema.processlist WHERE command = 'Slave_IO'";
+        let patience = if self.dialect().mariadb {
+            self.text(PATIENCE).await.unwrap_or_default()
+        } else {
+            String::new()
+        };
+        let patience: u32 = patience.parse().unwrap_or(0);
+        if patience == 0 {
+            return self.stop(Threads::Receiver).await;
+        }
+        // Without the right to hurry it, it is stopped all the same, only later.
+        let _ = self.run(&set_patience(1)).await;
+        for row in self.query(RECEIVERS).await.unwrap_or_default() {
+            let id = row.as_ref(0).map(|value| crate::cells::text_of(value).into_owned()).unwrap_or_default();
+            if let Ok(id) = id.parse::<u64>() {
+                let _ = self.run(&format!("KILL {id}")).await;
+            }
+        }
+        let stopped = self.stop(Threads::Receiver).await;
+        // After a deadline this connection is gone, and the shorter patience stays: it only ever matters here.
+        let _ = self.run(&set_patience(patience)).await;
+        stopped
     }
 
     pub(super) async fn start(&mut self, threads: Threads) -> Result<(), ExecError> {
@@ -124,4 +155,8 @@ impl Operation {
             result => result.map_err(|error| self.error(error)),
         }
     }
+}
+
+fn set_patience(seconds: u32) -> String {
+    format!("SET GLOBAL rpl_semi_sync_slave_kill_conn_timeout = {seconds}")
 }
