@@ -113,7 +113,9 @@ impl dyn Backend + '_ {
     }
 
     /// How the analysis of each instance changed, oldest first, by instance.
-    pub fn analysis_changelog(&mut self) -> Result<BTreeMap<InstanceKey, Vec<(Timestamp, String)>>, BackendError> {
+    pub fn analysis_changelog(
+        &mut self,
+    ) -> Result<BTreeMap<InstanceKey, Vec<(Timestamp, String)>>, BackendError> {
         let sql = "select hostname, port, analysis_timestamp, analysis \
                    from database_instance_analysis_changelog order by changelog_id";
         let mut changes = BTreeMap::<_, Vec<_>>::new();

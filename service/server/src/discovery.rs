@@ -109,6 +109,9 @@ pub(crate) trait DiscoveryFilters: Send + Sync {
     fn ignores_source(&self, key: &InstanceKey) -> bool;
 }
 
+/// What is called with each new record.
+pub(crate) type OnRecord = Box<dyn Fn(&Arc<InstanceRecord>) + Send + Sync>;
+
 /// Everything the loop works with.
 pub(crate) struct Crawler {
     pub(crate) schedule: Schedule,
@@ -118,7 +121,7 @@ pub(crate) struct Crawler {
     pub(crate) filters: Arc<dyn DiscoveryFilters>,
     pub(crate) metrics: Arc<Metrics>,
     /// Told of each record as it is made.
-    pub(crate) on_record: Box<dyn Fn(&Arc<InstanceRecord>) + Send + Sync>,
+    pub(crate) on_record: OnRecord,
 }
 
 #[derive(Debug, Default)]

@@ -26,7 +26,7 @@ use crate::{
     clock,
     components::{self, ConfiguredFilters},
     detection::Detection,
-    discovery::{Crawler, Discovery},
+    discovery::{Crawler, Discovery, OnRecord},
     duties::{self, Duties},
     effects,
     fleet::SharedFleet,
@@ -267,7 +267,7 @@ impl Shared {
         let returned = Arc::new(Notify::new());
         let server = self.bind(running, raft_bind).await?;
         let (suspicions, suspected) = mpsc::channel(watching::SUSPICIONS_MAX);
-        let Running { raft, recoveries, tasks, serving, stop_all, stop_serving } = running;
+        let Running { raft, tasks, serving, stop_all, stop_serving, .. } = running;
 
         let on_record = self.on_record(suspicions.clone(), returned.clone());
         let crawler = Crawler {
@@ -279,29 +279,8 @@ impl Shared {
             metrics: self.metrics.clone(),
             on_record,
         };
-        let detection = Arc::new(Detection {
-            pictures: self.pictures.clone(),
-            fleet: self.fleet.clone(),
-            raft: raft.clone(),
-            recoveries: recoveries.clone(),
-            quorum: self.settings.detection.quorum,
-            started_at: clock::now(),
-            settle_time: components::settle_time(&self.settings),
-        });
-        let duties = Duties {
-            raft: raft.clone(),
-            backend: self.backend.clone(),
-            pictures: self.pictures.clone(),
-            discovery: self.discovery.clone(),
-            fleet: self.fleet.clone(),
-            recoveries: recoveries.clone(),
-            audit: self.audit.clone(),
-            node: self.node.clone(),
-            state: self.state.clone(),
-            metrics: self.metrics.clone(),
-            limits: self.limits(database),
-            returned,
-        };
+        let detection = self.detection(running);
+        let duties = self.duties(running, returned, database);
         let essential = |name: &'static str, task: BoxFuture<'static, ()>| {
             tasks.spawn(watch_over(name, task, ending.clone(), stop_all.clone()));
         };
@@ -330,12 +309,37 @@ impl Shared {
         Ok(ended)
     }
 
+    fn detection(&self, running: &Running) -> Arc<Detection> {
+        Arc::new(Detection {
+            pictures: self.pictures.clone(),
+            fleet: self.fleet.clone(),
+            raft: running.raft.clone(),
+            recoveries: running.recoveries.clone(),
+            quorum: self.settings.detection.quorum,
+            started_at: clock::now(),
+            settle_time: components::settle_time(&self.settings),
+        })
+    }
+
+    fn duties(&self, running: &Running, returned: Arc<Notify>, database: &Path) -> Duties {
+        Duties {
+            raft: running.raft.clone(),
+            backend: self.backend.clone(),
+            pictures: self.pictures.clone(),
+            discovery: self.discovery.clone(),
+            fleet: self.fleet.clone(),
+            recoveries: running.recoveries.clone(),
+            audit: self.audit.clone(),
+            node: self.node.clone(),
+            state: self.state.clone(),
+            metrics: self.metrics.clone(),
+            limits: self.limits(database),
+            returned,
+        }
+    }
+
     /// A replica that lost its source makes the source a suspect; an old primary that is open is met at once.
-    fn on_record(
-        &self,
-        suspicions: mpsc::Sender<watching::Suspicion>,
-        returned: Arc<Notify>,
-    ) -> Box<dyn Fn(&Arc<orchestrator_core::view::InstanceRecord>) + Send + Sync> {
+    fn on_record(&self, suspicions: mpsc::Sender<watching::Suspicion>, returned: Arc<Notify>) -> OnRecord {
         let pictures = self.pictures.clone();
         Box::new(move |record| {
             if let Some(source) = watching::lost_source(record) {

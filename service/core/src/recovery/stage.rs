@@ -201,13 +201,14 @@ impl Recovery {
                 (action, _) => debug_assert!(false, "not an action of this stage: {action:?}"),
             }
         }
-        if !silent.is_empty() && self.progress.attempts < STOP_ATTEMPTS_MAX {
-            if let Err(refusal) = choice::choose(&self.case, policy, self.standing()) {
-                if self.progress.attempts == 0 {
-                    story.push(format!("asking again, since nobody can be promoted: {refusal}"));
-                }
-                return Stage::Stop;
+        if !silent.is_empty()
+            && self.progress.attempts < STOP_ATTEMPTS_MAX
+            && let Err(refusal) = choice::choose(&self.case, policy, self.standing())
+        {
+            if self.progress.attempts == 0 {
+                story.push(format!("asking again, since nobody can be promoted: {refusal}"));
             }
+            return Stage::Stop;
         }
         for (key, why) in silent {
             self.lose(&key, &why, story);

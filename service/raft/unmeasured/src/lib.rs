@@ -1,9 +1,4 @@
-//! Histograms that record nothing.
-//!
-//! The raft library keeps histograms of its own inner workings. Their crate fills, at its first use, tables for
-//! every resolution that anybody could ask for: 25 MB of resident memory in each node, more than all the rest of
-//! an idle one. Nothing here reads those histograms, so the workspace replaces the crate by this one, which has as
-//! much of its interface as the raft library uses. What a node does is measured in `service/http`'s metrics.
+#![doc = include_str!("../DESIGN.md")]
 
 use std::marker::PhantomData;
 
