@@ -77,14 +77,15 @@ impl Default for RecoveryPolicy {
             open_successor: true,
             detach_lost_replicas: true,
             candidate_expiry: Duration::from_secs(3600),
-            // Stopping takes 0 to 10 ms on a well server; one that takes longer sits in a reconnect attempt.
-            stop_deadline: Duration::from_millis(500),
+            // Stopping takes 0 to 15 ms on a well server; one that takes longer sits in a reconnect attempt.
+            stop_deadline: Duration::from_millis(250),
             drain_deadline: Duration::from_secs(10),
             promote_deadline: Duration::from_secs(5),
             repoint_deadline: Duration::from_secs(5),
             // A MariaDB 11 replica stops only when its reconnect attempt ends: one net_timeout, 60 s by default.
             late_repoint_deadline: Duration::from_secs(75),
-            fence_deadline: Duration::from_millis(200),
+            // A living server answers within one round trip; for one that hangs, the statement is sent and waits.
+            fence_deadline: Duration::from_millis(50),
         }
     }
 }

@@ -1,6 +1,9 @@
 //! The changes that are one statement, or nearly.
 
+use std::time::Duration;
+
 use orchestrator_core::instance::ThreadState;
+use tokio::time::{Instant, sleep};
 
 use super::{Operation, first_truth};
 use crate::{
@@ -11,6 +14,12 @@ use crate::{
 
 /// `ER_NO_SUCH_THREAD`: the connection whose statement is to end is gone.
 const NO_SUCH_THREAD: u16 = 1094;
+
+/// A killed receiving thread is given this long to end by itself; on MariaDB 11 it does not.
+const KILLED_ENDS_WITHIN: Duration = Duration::from_millis(60);
+
+/// Time between two looks whether it has.
+const KILLED_LOOK: Duration = Duration::from_millis(5);
 
 impl Change {
     /// What it is for, in errors.
@@ -89,10 +98,23 @@ impl Operation {
                 let _ = self.run(&format!("KILL {id}")).await;
             }
         }
+        self.let_receiver_end().await;
         let stopped = self.stop(Threads::Receiver).await;
         // After a deadline this connection is gone, and the shorter patience stays: it only ever matters here.
         let _ = self.run(&set_patience(patience)).await;
         stopped
+    }
+
+    /// A killed thread ends within milliseconds, where it does. STOP beside one that is still ending would make
+    /// the connection to the source itself, and wait for it.
+    async fn let_receiver_end(&mut self) {
+        let until = (Instant::now() + KILLED_ENDS_WITHIN).min(self.deadline);
+        while Instant::now() < until {
+            match self.status().await {
+                Ok(Some(status)) if status.io_thread != ThreadState::Stopped => sleep(KILLED_LOOK).await,
+                _ => return,
+            }
+        }
     }
 
     pub(super) async fn start(&mut self, threads: Threads) -> Result<(), ExecError> {

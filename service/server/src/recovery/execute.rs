@@ -14,6 +14,9 @@ use tokio::time::Instant;
 
 use crate::{fleet::SharedFleet, picture::Pictures};
 
+/// How long reading a position may take: it never waits for a thread, only for a busy server.
+const READ_DEADLINE: Duration = Duration::from_secs(1);
+
 /// Says whether the term in which the stage was committed is still ours. Asked directly before each statement.
 pub(crate) trait Mandate: Send + Sync {
     /// True while it is.
@@ -105,8 +108,7 @@ impl Executor {
 
     /// What an instance received or executed; answers also while its receiving thread does not stop.
     async fn received(&self, key: &InstanceKey) -> Result<Gtids, String> {
-        let received =
-            self.fleet.received(key, self.policy.stop_deadline).await.map_err(|error| error.to_string())?;
+        let received = self.fleet.received(key, READ_DEADLINE).await.map_err(|error| error.to_string())?;
         let flavor =
             self.pictures.record(key).map_or(Flavor::Unknown, |record| record.instance.identity.flavor());
         let parse = |text: &str| Gtids::parse(text, flavor).map_err(|error| error.to_string());
@@ -160,7 +162,7 @@ impl Executor {
     }
 
     async fn executed(&self, key: &InstanceKey) -> Option<String> {
-        self.fleet.received(key, self.policy.stop_deadline).await.ok().map(|received| received.executed_gtid)
+        self.fleet.received(key, READ_DEADLINE).await.ok().map(|received| received.executed_gtid)
     }
 
     /// Forgets the source, then opens. In this order: a writable server that still replicates could be
