@@ -79,7 +79,9 @@ impl Observer {
 
     fn publish(&mut self) {
         let metrics = self.raft.borrow().as_ref().map(|raft| raft.metrics().borrow_watched().clone());
+        // `Stopped` is the answer to our own request, which comes before `stop` is cancelled.
         if let Some(Err(fatal)) = metrics.as_ref().map(|metrics| &metrics.running_state)
+            && !matches!(fatal, openraft::errors::Fatal::Stopped)
             && !self.local.stop.is_cancelled()
         {
             self.local.fail(fatal.to_string());

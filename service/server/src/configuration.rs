@@ -29,7 +29,9 @@ struct Lines<'i>(&'i Invalid);
 
 impl fmt::Display for Lines<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.errors.iter().try_for_each(|error| write!(f, "\n  {error}"))
+        self.0.errors.iter().try_for_each(|error| write!(f, "\n  {error}"))?;
+        // An unknown key may be what is missing.
+        self.0.warnings.iter().try_for_each(|warning| write!(f, "\n  (warning) {warning}"))
     }
 }
 
