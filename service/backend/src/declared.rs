@@ -1,4 +1,4 @@
-//! What people declared: downtimes, promotion rules, aliases, the global switch, pairs, seeds.
+//! What people declared: downtimes, promotion rules, aliases, the global switch, pools, pairs, seeds.
 //!
 //! All of it is replicated: production writes it only while applying commands.
 
@@ -10,7 +10,7 @@ use orchestrator_core::{InstanceKey, Timestamp};
 
 use crate::error::BackendError;
 use crate::port::{Backend, OnConflict};
-use crate::rows::{CandidateRow, DowntimeRow, KeyValueRow};
+use crate::rows::{CandidateRow, DowntimeRow, KeyValueRow, PoolMemberRow};
 use crate::value::{Value, key_values};
 
 const KEY: [&str; 2] = ["hostname", "port"];
@@ -103,6 +103,20 @@ impl dyn Backend + '_ {
                    where maintenance_active = 1";
         let rows = self.query(sql, &[])?;
         Ok(rows.into_iter().map(|mut row| (row.key(), row.time().unwrap_or_default())).collect())
+    }
+
+    /// Members of one pool or of all, in the order of pools, then of instances; also unknown instances.
+    pub fn pool_members(&mut self, pool: Option<&str>) -> Result<Vec<PoolMemberRow>, BackendError> {
+        let (condition, values) = match pool {
+            None => ("1 = 1", vec![]),
+            Some(pool) => ("pool = ?", vec![pool.into()]),
+        };
+        let sql = format!(
+            "select pool, hostname, port from database_instance_pool \
+             where {condition} order by pool, hostname, port"
+        );
+        let read = |mut row: crate::value::Row| PoolMemberRow { pool: row.text(), key: row.key() };
+        Ok(self.query(&sql, &values)?.into_iter().map(read).collect())
     }
 
     /// Automatic recoveries are switched off everywhere.

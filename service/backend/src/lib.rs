@@ -28,8 +28,8 @@ pub use recovery::{
 };
 pub use rows::{
     AuditRow, BlockedRecoveryRow, CandidateRow, ClusterRow, DetectionFilter, DetectionRow, DowntimeRow,
-    InstanceRow, KeyValueRow, NodeHealthRow, NodeIdentity, PAGE_ROWS, ProgressRow, RecoveryFilter,
-    RecoveryRow, RecoveryStepRow,
+    InstanceRow, KeyValueRow, NodeHealthRow, NodeIdentity, PAGE_ROWS, PoolMemberRow, ProgressRow,
+    RecoveryFilter, RecoveryRow, RecoveryStepRow,
 };
 
 pub use snapshot::SNAPSHOT_VERSION;

@@ -64,6 +64,15 @@ pub struct DowntimeRow {
     pub ends_at: Timestamp,
 }
 
+/// One instance in one pool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolMemberRow {
+    /// Name of the pool.
+    pub pool: String,
+    /// The instance, also one that is not known.
+    pub key: InstanceKey,
+}
+
 /// One declared promotion rule.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct CandidateRow {

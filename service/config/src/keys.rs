@@ -232,7 +232,7 @@ keys! {
     InstancePoolExpiryMinutes: u64 = 60, Live, Later;
     CandidateInstanceExpireMinutes: u64 = 60, Live, Now;
     PromotionIgnoreHostnameFilters: Vec<String> = &[], Live, Now;
-    OSCIgnoreHostnameFilters: Vec<String> = &[], Live, Later;
+    OSCIgnoreHostnameFilters: Vec<String> = &[], Live, Now;
     ProblemIgnoreHostnameFilters: Vec<String> = &[], Live, Now;
 
     // Lag thresholds and topology refactoring

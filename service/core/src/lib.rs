@@ -7,6 +7,7 @@ extern crate std;
 
 pub mod analysis;
 pub mod gtid;
+pub mod heuristic;
 pub mod instance;
 pub mod key;
 pub mod lookup;

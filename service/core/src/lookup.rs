@@ -18,7 +18,7 @@ pub enum NoCluster {
 /// The known instance that `key` means: itself under any of its names, else the only one of the same port
 /// whose host name contains the given one, else the key as it is given.
 ///
-/// Host names are compared without regard to case. An IPv4 address is never completed: `10.0.0.1` must not
+/// Host names are compared without regard to case. An address is never completed: `10.0.0.1` must not
 /// find `10.0.0.11`. A completed name may be another server than people meant, so nothing that destroys
 /// should use this without showing the name that it found.
 pub fn instance(view: &TopologyView, key: &InstanceKey) -> InstanceKey {
@@ -29,7 +29,7 @@ pub fn instance(view: &TopologyView, key: &InstanceKey) -> InstanceKey {
 }
 
 fn fuzzy<'v>(view: &'v TopologyView, key: &InstanceKey) -> Option<&'v InstanceKey> {
-    if key.hostname.is_empty() || is_ipv4(&key.hostname) {
+    if key.hostname.is_empty() || is_address(&key.hostname) {
         return None;
     }
     let part = key.hostname.to_ascii_lowercase();
@@ -40,8 +40,8 @@ fn fuzzy<'v>(view: &'v TopologyView, key: &InstanceKey) -> Option<&'v InstanceKe
     matching.next().filter(|_| matching.next().is_none())
 }
 
-fn is_ipv4(host: &str) -> bool {
-    host.parse::<core::net::Ipv4Addr>().is_ok()
+fn is_address(host: &str) -> bool {
+    host.parse::<core::net::IpAddr>().is_ok()
 }
 
 /// The cluster that `hint` means: its name, else its alias, else `host[:port]` of one of its instances,

@@ -54,6 +54,8 @@ pub trait Filters {
     fn ignores_in_analysis(&self, key: &InstanceKey) -> bool;
     /// This instance is left out of the list of problems.
     fn ignores_problems(&self, key: &InstanceKey) -> bool;
+    /// This instance's lag holds up no online schema change.
+    fn ignores_for_osc(&self, key: &InstanceKey) -> bool;
 }
 
 /// Filters of an empty configuration.
@@ -74,6 +76,9 @@ impl Filters for NoFilters {
         false
     }
     fn ignores_problems(&self, _: &InstanceKey) -> bool {
+        false
+    }
+    fn ignores_for_osc(&self, _: &InstanceKey) -> bool {
         false
     }
 }

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use orchestrator_core::InstanceKey;
+use orchestrator_core::{InstanceKey, lookup};
 use orchestrator_wire::{Clusters, Lens};
 
 use crate::{
@@ -122,40 +122,14 @@ fn is_host(text: &str) -> bool {
 }
 
 impl Picture {
-    /// A known instance of exactly that name, else the only known one of that port whose name contains it,
-    /// else the name as given. Addresses are never looked for in names.
+    /// The instance that people mean by `key`.
     pub(crate) fn find(&self, key: InstanceKey) -> InstanceKey {
-        let canonical = self.view.canonical(&key);
-        if self.view.get(canonical).is_some() {
-            return canonical.clone();
-        }
-        if key.hostname.parse::<std::net::IpAddr>().is_ok() {
-            return key;
-        }
-        let mut similar = self
-            .view
-            .records()
-            .map(|(known, _)| known)
-            .filter(|known| known.port == key.port && known.hostname.contains(&*key.hostname));
-        match (similar.next(), similar.next()) {
-            (Some(only), None) => only.clone(),
-            _ => key,
-        }
+        lookup::instance(&self.view, &key)
     }
 
-    /// The cluster of that name, else of that alias, else of the instance of that name.
+    /// The cluster that people mean by `hint`.
     pub(crate) fn cluster(&self, hint: &str, default_port: u16) -> Result<Arc<str>, ApiError> {
-        let topology = &self.topology;
-        if let Some(head) = topology.head(hint).and_then(|head| topology.place(head)) {
-            return Ok(head.cluster.clone());
-        }
-        if let Some(cluster) = topology.by_alias(hint) {
-            return Ok(cluster.clone());
-        }
-        let of_instance = || {
-            let key = InstanceKey::parse(hint, default_port).ok()?;
-            Some(topology.place(&self.find(key))?.cluster.clone())
-        };
-        of_instance().ok_or_else(|| ApiError::UnknownCluster(hint.into()))
+        let found = lookup::cluster(&self.view, &self.topology, hint, default_port);
+        found.map_err(|_| ApiError::UnknownCluster(hint.into()))
     }
 }

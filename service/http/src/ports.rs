@@ -121,6 +121,15 @@ pub enum RecoveryFilter {
     Alias(String),
 }
 
+/// One instance in one pool.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct PoolMember {
+    /// Name of the pool.
+    pub pool: String,
+    /// The instance, also one that is not known.
+    pub key: InstanceKey,
+}
+
 /// What happened before. Lists are newest first.
 pub trait History: Send + Sync {
     /// Audited operations, of one instance or of all; empty when they are not kept in the backend.
@@ -140,6 +149,8 @@ pub trait History: Send + Sync {
     fn blocked(&self, cluster: Option<String>) -> Answer<'_, Vec<BlockedRecord>>;
     /// How analysis codes changed, by instance.
     fn changelog(&self) -> Answer<'_, Vec<ChangelogRecord>>;
+    /// Members of one pool or of all, of whatever cluster, in the order of pools.
+    fn pool_members(&self, pool: Option<String>) -> Answer<'_, Vec<PoolMember>>;
 }
 
 /// A wish to start a recovery by hand.

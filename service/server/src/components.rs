@@ -142,6 +142,9 @@ impl Filters for ConfiguredFilters {
     fn ignores_problems(&self, key: &InstanceKey) -> bool {
         self.settings.classification.problem_ignore.matches(&key.hostname, key.port)
     }
+    fn ignores_for_osc(&self, key: &InstanceKey) -> bool {
+        self.settings.classification.osc_ignore.matches(&key.hostname, key.port)
+    }
 }
 
 impl DiscoveryFilters for ConfiguredFilters {

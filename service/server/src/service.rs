@@ -478,7 +478,7 @@ impl Running {
         if timeout(TASKS_LIMIT, self.tasks.wait()).await.is_err() {
             warn!("tasks did not end in time");
         }
-        self.raft.shutdown(HAND_OVER_LIMIT).await;
+        self.raft.stop().await;
         info!(elapsed_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX), "stopped");
     }
 }

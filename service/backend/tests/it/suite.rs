@@ -33,6 +33,7 @@ macro_rules! contract {
                 an_ended_downtime_is_gone,
                 a_promotion_rule_keeps_its_spelling_and_time,
                 the_switch_and_aliases_and_pairs_are_declared,
+                pools_are_listed_one_or_all,
                 an_instance_is_discovered_until_it_is_forgotten,
                 what_is_due_expires_and_nothing_else,
                 a_downtime_of_a_lost_instance_is_renewed,

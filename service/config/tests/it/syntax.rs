@@ -192,15 +192,12 @@ fn null_empties_lists_and_maps() {
 fn errors_of_several_files_are_reported_in_their_order() {
     let sources = [
         source("/etc/orchestrator.conf.json", "{\"Debug\": 1, \"WebMessage\": \"hi\"}"),
-        source(
-            "conf/orchestrator.conf.json",
-            "{\n\"ReadOnly\": \"no\", \"OSCIgnoreHostnameFilters\": [\"x\"]}",
-        ),
+        source("conf/orchestrator.conf.json", "{\n\"ReadOnly\": \"no\", \"InstancePoolExpiryMinutes\": 7}"),
     ];
     expect![[r#"
         error /etc/orchestrator.conf.json:1:11: Debug: a number is not possible; write true or false, without quotes
         error conf/orchestrator.conf.json:2:13: ReadOnly: a text is not possible; write true or false, without quotes
-        warning known keys without an effect in this version yet: WebMessage (/etc/orchestrator.conf.json:1), OSCIgnoreHostnameFilters (conf/orchestrator.conf.json:2)
+        warning known keys without an effect in this version yet: WebMessage (/etc/orchestrator.conf.json:1), InstancePoolExpiryMinutes (conf/orchestrator.conf.json:2)
     "#]].assert_eq(&show(load_with(&sources, &[])));
 }
 

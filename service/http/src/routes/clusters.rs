@@ -1,8 +1,12 @@
 //! Reading clusters.
 
-use std::sync::Arc;
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    sync::Arc,
+};
 
-use orchestrator_wire::tree;
+use orchestrator_core::heuristic;
+use orchestrator_wire::{Key, tree};
 
 use crate::{
     call::Call,
@@ -18,6 +22,9 @@ pub(super) const ROWS: &[Row] = rows![
     P_ "cluster/instance/:host/:port" => cluster,
     P_ "cluster-info/:clusterHint" => info,
     P_ "cluster-info/alias/:clusterAlias" => info_by_alias,
+    P_ "cluster-osc-slaves/:clusterHint" => schema_change_controls,
+    PA "cluster-pool-instances/:clusterName" => pools,
+    PA "cluster-pool-instances/:clusterName/:pool" => pools,
     P_ "clusters" => names,
     P_ "clusters-info" => infos,
     P_ "topology/:clusterHint" => topology,
@@ -52,6 +59,31 @@ async fn info(call: Call) -> Outcome {
 async fn info_by_alias(call: Call) -> Outcome {
     let picture = call.picture();
     raw(&call.clusters(&picture).info(&call.cluster_by_alias(&picture)?))
+}
+
+/// `cluster-osc-replicas/:clusterHint`: whose lag an online schema change should look at.
+async fn schema_change_controls(call: Call) -> Outcome {
+    let picture = call.picture();
+    let cluster = call.cluster(&picture)?;
+    let filters = &*call.app.ports.filters;
+    let keys = heuristic::schema_change_controls(&picture.view, &picture.topology, filters, &cluster);
+    raw(&call.lens(&picture).list(keys))
+}
+
+/// `cluster-pool-instances/:clusterName[/:pool]`: its instances by pool; none of an unknown cluster.
+async fn pools(call: Call) -> Outcome {
+    let (cluster, pool) = (call.param("clusterName"), call.param("pool"));
+    let pool = (!pool.is_empty()).then(|| pool.to_owned());
+    let members = call.app.ports.history.pool_members(pool).await?;
+    let picture = call.picture();
+    let mut pools = BTreeMap::<_, BTreeSet<Key>>::new();
+    for member in members {
+        let key = picture.view.canonical(&member.key);
+        if picture.topology.place(key).is_some_and(|place| *place.cluster == *cluster) {
+            pools.entry(member.pool).or_default().insert(key.into());
+        }
+    }
+    ok(format!("Read pool instances for cluster {cluster}"), &pools)
 }
 
 /// `clusters`: their names.

@@ -10,8 +10,8 @@ use orchestrator_http::{
     Api, Identity, Metrics, Settings,
     ports::{
         AckScope, Answer, Commands, DetectionFilter, DowntimeWish, HealthView, History, InstanceOperation,
-        Node, Page, Picture, PortError, Ports, Raft, Reads, RecoverOutcome, RecoverWish, RecoveryFilter,
-        Role,
+        Node, Page, Picture, PoolMember, PortError, Ports, Raft, Reads, RecoverOutcome, RecoverWish,
+        RecoveryFilter, Role,
     },
 };
 use orchestrator_wire::{
@@ -211,6 +211,16 @@ impl History for FakeNode {
             instance: key("db1"),
             changes: vec![(NOW, "DeadMaster".into())],
         })
+    }
+    fn pool_members(&self, pool: Option<String>) -> Answer<'_, Vec<PoolMember>> {
+        let mut members = Vec::new();
+        if self.has_history {
+            let placed =
+                [("web", "db3"), ("web", "db2"), ("web", "solo10"), ("batch", "db3"), ("batch", "gone")];
+            members.extend(placed.map(|(pool, host)| PoolMember { pool: pool.into(), key: key(host) }));
+        }
+        members.retain(|member| pool.as_ref().is_none_or(|pool| *pool == member.pool));
+        self.answer(format!("pools {pool:?}"), || members)
     }
 }
 

@@ -1,6 +1,7 @@
 //! Reading what happened.
 
 use http::StatusCode;
+use orchestrator_http::Settings;
 
 use crate::fake::{FakeNode, World};
 
@@ -50,6 +51,43 @@ async fn nothing_is_an_empty_list() {
         world.get(&format!("/api/{route}")).await.is(StatusCode::OK, "[]");
     }
     world.get("/api/replication-analysis-changelog").await.is(StatusCode::OK, "null");
+    let expected = r#"{"Code":"OK","Message":"Read pool instances for cluster db1:3306","Details":{}}"#;
+    world.get("/api/cluster-pool-instances/db1:3306").await.is(StatusCode::OK, expected);
+}
+
+#[tokio::test]
+async fn pools_of_a_cluster_hold_its_own_instances() {
+    let world = World::default();
+    for (route, asked, cluster, pools) in [
+        (
+            "db1:3306",
+            "None",
+            "db1:3306",
+            concat!(
+                r#"{"batch":[{"Hostname":"db3","Port":3306}],"#,
+                r#""web":[{"Hostname":"db2","Port":3306},{"Hostname":"db3","Port":3306}]}"#
+            ),
+        ),
+        ("db1:3306/batch", r#"Some("batch")"#, "db1:3306", r#"{"batch":[{"Hostname":"db3","Port":3306}]}"#),
+        ("db1:3306/nosuch", r#"Some("nosuch")"#, "db1:3306", "{}"),
+        ("solo10:3306", "None", "solo10:3306", r#"{"web":[{"Hostname":"solo10","Port":3306}]}"#),
+        // A name, neither an alias nor a hint.
+        ("prod-a", "None", "prod-a", "{}"),
+        ("db2", "None", "db2", "{}"),
+    ] {
+        let message = format!("Read pool instances for cluster {cluster}");
+        let body = format!(r#"{{"Code":"OK","Message":"{message}","Details":{pools}}}"#);
+        world.get(&format!("/api/cluster-pool-instances/{route}")).await.is(StatusCode::OK, &body);
+        assert_eq!(world.node.asked(), [format!("pools {asked}")], "{route}");
+    }
+}
+
+#[tokio::test]
+async fn pools_are_read_where_things_may_be_changed() {
+    let settings = Settings { read_only: true, ..Settings::default() };
+    let world = World::with(FakeNode::default(), settings);
+    world.fails("cluster-pool-instances/db1:3306", "Unauthorized").await;
+    assert!(world.node.asked().is_empty());
 }
 
 #[tokio::test]

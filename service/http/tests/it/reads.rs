@@ -55,6 +55,9 @@ async fn lists_have_their_members_and_their_order() {
         ("cluster/solo", "solo10"),
         ("cluster/alias/prod-a", "db1 db2 db3"),
         ("cluster/instance/db2/3306", "db1 db2 db3"),
+        ("cluster-osc-replicas/prod-a", "db2 db3"),
+        ("cluster-osc-slaves/db3", "db2 db3"),
+        ("cluster-osc-replicas/lonely", ""),
     ] {
         assert_eq!(listed(&world, route).await, expected, "{route}");
     }
@@ -99,6 +102,23 @@ async fn clusters_are_described() {
     assert!(infos.body.starts_with(&format!("[{production},")), "{}", infos.body);
     world.fails("cluster-info/alias/nosuch", "No cluster found for alias nosuch").await;
     world.fails("cluster/alias/nosuch", "No cluster found for alias nosuch").await;
+}
+
+#[tokio::test]
+async fn an_unknown_cluster_has_no_controls_of_a_schema_change() {
+    let message = "Unable to determine cluster name. clusterHint=nosuch";
+    World::default().fails("cluster-osc-replicas/nosuch", message).await;
+}
+
+#[tokio::test]
+async fn an_instance_that_was_not_seen_is_no_control_of_a_schema_change() {
+    let world = World::default();
+    let mut picture = crate::fleet::picture();
+    let mut unseen = crate::fleet::record("db2", 102, Some("db1"));
+    unseen.checks.last_seen = None;
+    std::sync::Arc::make_mut(&mut picture.view).insert(unseen);
+    *world.node.picture.lock().unwrap() = picture.into();
+    assert_eq!(listed(&world, "cluster-osc-replicas/prod-a").await, "db3");
 }
 
 #[tokio::test]

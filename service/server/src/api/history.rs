@@ -3,7 +3,7 @@
 use futures::FutureExt;
 use orchestrator_backend as backend;
 use orchestrator_core::InstanceKey;
-use orchestrator_http::ports::{Answer, DetectionFilter, History, Page, RecoveryFilter};
+use orchestrator_http::ports::{Answer, DetectionFilter, History, Page, PoolMember, RecoveryFilter};
 use orchestrator_wire::{
     Acknowledgement, AuditRecord, BlockedRecord, CaseRecord, ChangelogRecord, DetectionRecord,
     ProcessingNode, RecoveryRecord, StepRecord,
@@ -96,6 +96,16 @@ impl History for NodeApi {
                 blocking_recovery_id: row.blocking_id,
             };
             Ok(rows.into_iter().map(record).collect())
+        }
+        .boxed()
+    }
+
+    fn pool_members(&self, pool: Option<String>) -> Answer<'_, Vec<PoolMember>> {
+        async move {
+            let read = move |backend: &mut dyn backend::Backend| backend.pool_members(pool.as_deref());
+            let rows = self.backend.read(LIST_DEADLINE, read).await.map_err(|error| failed(&error))?;
+            let member = |row: backend::PoolMemberRow| PoolMember { pool: row.pool, key: row.key };
+            Ok(rows.into_iter().map(member).collect())
         }
         .boxed()
     }

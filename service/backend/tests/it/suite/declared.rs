@@ -63,6 +63,22 @@ pub(crate) fn the_switch_and_aliases_and_pairs_are_declared(make: Make) {
     assert!(!backend.recoveries_disabled().unwrap());
 }
 
+pub(crate) fn pools_are_listed_one_or_all(make: Make) {
+    let mut backend = make();
+    assert!(backend.pool_members(None).unwrap().is_empty());
+    for (host, pool) in [("c", "batch"), ("b", "web"), ("a", "web"), ("c", "web")] {
+        let sql = "insert into database_instance_pool (hostname, port, pool) values (?, 3306, ?)";
+        backend.execute(sql, &[host.into(), pool.into()]).unwrap();
+    }
+    let mut list = |pool| -> Vec<String> {
+        let rows = backend.pool_members(pool).unwrap();
+        rows.into_iter().map(|row| format!("{} {}", row.pool, row.key)).collect()
+    };
+    assert_eq!(list(None), ["batch c:3306", "web a:3306", "web b:3306", "web c:3306"]);
+    assert_eq!(list(Some("web")), ["web a:3306", "web b:3306", "web c:3306"]);
+    assert!(list(Some("we")).is_empty(), "a name, not a pattern");
+}
+
 pub(crate) fn an_instance_is_discovered_until_it_is_forgotten(make: Make) {
     let mut backend = make();
     for host in ["b", "a", "a"] {
