@@ -53,6 +53,10 @@ fix: ## apply what clippy can mend, and format
 bless: ## rewrite golden expectations; look at the diff before you commit it
 	UPDATE_EXPECT=1 cargo test --workspace --exclude orchestrator-e2e
 
+.PHONY: sim
+sim: ## simulate SEEDS=n random histories
+	cargo run --locked --release -p orchestrator-sim -- --seeds $(or $(SEEDS),1000)
+
 .PHONY: bench-failover
 bench-failover: release servers-demo ## print how long failovers take, beside the original's figures (about 15 min)
 	@e2e/labs/mysql-lab install mysql-9.7 >/dev/null

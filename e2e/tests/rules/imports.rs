@@ -16,6 +16,7 @@ const OURS: &[(&str, &[&str])] = &[
     ("raft", &["core", "backend"]),
     ("http", &["core", "config", "wire"]),
     ("server", &["core", "config", "wire", "backend", "mysql", "raft", "http"]),
+    ("sim", &["core"]),
     ("client", &["wire"]),
     ("crds", &[]),
     ("operator", &["config", "wire", "crds"]),

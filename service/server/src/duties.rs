@@ -37,6 +37,10 @@ use crate::{
 /// Everything here comes round so often.
 const ROUND: Duration = Duration::from_secs(1);
 
+/// Observations are written down so often, the newest of each instance only: a restart begins with what was known
+/// this long ago, and probes everybody at once.
+const FLUSH_INTERVAL: Duration = Duration::from_secs(5);
+
 /// History is purged so often.
 const PURGE_INTERVAL: Duration = Duration::from_secs(60);
 
@@ -101,7 +105,7 @@ impl Duties {
         let mut rounds = interval(ROUND);
         rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut leadership = self.raft.watch_leadership();
-        let (mut purged, mut resumed) = (Instant::now(), Instant::now());
+        let (mut flushed, mut purged, mut resumed) = (None, Instant::now(), Instant::now());
         let mut well_at = Instant::now();
         let mut last_codes = Codes::new();
         loop {
@@ -114,7 +118,11 @@ impl Duties {
                 }
                 () = self.returned.notified() => false,
                 _ = rounds.tick() => {
-                    match self.write_down(started_at, &mut last_codes).await {
+                    let flush = flushed.is_none_or(|at: Instant| at.elapsed() >= FLUSH_INTERVAL);
+                    if flush {
+                        flushed = Some(Instant::now());
+                    }
+                    match self.write_down(started_at, flush, &mut last_codes).await {
                         Ok(()) => well_at = Instant::now(),
                         Err(error) => {
                             warn!(%error, "the backend takes no writes");
@@ -148,6 +156,7 @@ impl Duties {
     async fn write_down(
         &self,
         started_at: orchestrator_core::Timestamp,
+        flush: bool,
         last_codes: &mut Codes,
     ) -> Result<(), HandleError> {
         let now = clock::now();
@@ -161,9 +170,9 @@ impl Duties {
             last_seen: now,
         };
         let picture = self.pictures.current();
-        let changed = self.pictures.take_changed();
+        let changed = if flush { self.pictures.take_changed() } else { Vec::new() };
         let rows: Vec<InstanceRow> = changed.into_iter().map(|record| row(&picture, record)).collect();
-        let clusters = clusters(&picture);
+        let clusters = if flush { clusters(&picture) } else { Vec::new() };
         let codes = changed_codes(&picture, last_codes);
         self.count(&picture, rows.len());
         let written = self

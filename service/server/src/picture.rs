@@ -28,7 +28,7 @@ use crate::clock;
 
 /// The shortest time between two pictures made because something changed: a person's eye and a poll of
 /// one second see no difference, and a burst of probes costs one analysis.
-const REPAINT_INTERVAL_MIN: Duration = Duration::from_millis(20);
+const REPAINT_INTERVAL_MIN: Duration = Duration::from_millis(100);
 
 /// Making pictures takes at most this share of one core, however large the fleet.
 const REPAINT_SHARE: u32 = 10;
