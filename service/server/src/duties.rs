@@ -291,8 +291,14 @@ impl Duties {
 /// Left behind by a recovery, back, with nobody above it, and open for writes.
 pub(crate) fn is_open_old_primary(picture: &Picture, record: &InstanceRecord) -> bool {
     let instance = &record.instance;
-    let downtime = picture.view.declared.downtimes.get(&instance.key);
-    downtime.is_some_and(|downtime| downtime.reason == LOST_IN_RECOVERY && downtime.ends_at > picture.now)
+    let declared = &picture.view.declared;
+    let downtime = declared.downtimes.get(&instance.key);
+    // A recovery may promote what an earlier one left behind, before it ends that one's downtime.
+    let promoted =
+        declared.active_recoveries.iter().any(|active| active.successor.as_ref() == Some(&instance.key));
+    !promoted
+        && downtime
+            .is_some_and(|downtime| downtime.reason == LOST_IN_RECOVERY && downtime.ends_at > picture.now)
         && record.checks.is_valid()
         && instance.source().is_none()
         && !instance.settings.read_only

@@ -1,6 +1,6 @@
 //! What this node does about commands that the group applied.
 
-use std::sync::Arc;
+use std::{collections::BTreeSet, sync::Arc};
 
 use orchestrator_raft::machine::{Effect, MachineNews};
 use tokio_util::sync::CancellationToken;
@@ -29,9 +29,23 @@ pub(crate) async fn run(
                         discovery.forget(key).await;
                     }
                 }
+                Some(Effect::RecoveryChanged { .. }) => look_again(&pictures, &discovery),
                 // What is declared arrives by itself; the rest is history, which nobody holds in memory.
                 Some(_) => {}
             },
         }
     }
+}
+
+/// A recovery moved instances about: every node looks at them at once, since the next failure is judged by what
+/// is known of them, by whoever leads then.
+fn look_again(pictures: &Pictures, discovery: &Discovery) {
+    let picture = pictures.current();
+    let touched = picture.view.declared.active_recoveries.iter().filter(|active| active.successor.is_some());
+    let clusters: BTreeSet<_> = touched
+        .flat_map(|active| active.successor.iter().chain([&active.failed]))
+        .filter_map(|key| Some(&picture.topology.place(key)?.cluster))
+        .collect();
+    let members = clusters.iter().flat_map(|cluster| picture.topology.members(cluster));
+    members.for_each(|key| discovery.request(key.clone()));
 }

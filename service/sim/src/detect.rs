@@ -87,8 +87,17 @@ impl World {
 
     /// Old primaries that came back are made read-only; what replicates again is not left behind any more.
     fn close_doors(&mut self, node: usize) {
+        let opening: Vec<usize> = self
+            .group
+            .unfinished()
+            .filter_map(|(_, entry)| entry.recovery.progress.successor.as_ref())
+            .map(crate::server::index)
+            .collect();
         for at in self.left_behind.clone() {
             let server = &self.servers[at];
+            if opening.contains(&at) {
+                continue;
+            }
             if self.hears(at).is_some() {
                 self.left_behind.remove(&at);
             } else if server.is_writable() && server.source.is_none() && !self.group.nodes[node].cut[at] {

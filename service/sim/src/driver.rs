@@ -146,8 +146,11 @@ impl World {
         let report = entry.recovery.report();
         let Some(report) = report else { return };
         self.left_behind.extend(report.lost.iter().map(index));
-        if let Some(successor) = &report.successor {
+        // As the server: an attempt to open that was not seen to succeed may have.
+        if entry.recovery.progress.successor.is_some() {
             self.left_behind.insert(index(&entry.recovery.case.failed));
+        }
+        if let Some(successor) = &report.successor {
             self.left_behind.remove(&index(successor));
         }
         self.tell(|_| {

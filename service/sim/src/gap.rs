@@ -7,9 +7,6 @@ pub enum Gap {
     /// A replica that a recovery stopped or lost restarts, and its receiving thread starts by itself
     /// (`skip_replica_start` is off by default). If the old primary returns too, it acknowledges again.
     ReceivesAfterRestart,
-    /// The successor opened, but nobody heard: the leader died, then the successor was out of reach for all
-    /// attempts. The recovery ends as if nobody was promoted, and nobody closes the old primary's door.
-    PromotionUnheard,
     /// Whom a recovery moved dies before the node that leads then has looked at it again: in its view it is still
     /// a replica of the old primary. A successor is then a dead intermediate, which is not answered; a replica is
     /// not counted among those that may have acknowledged, so that rows can be lost.
@@ -18,11 +15,8 @@ pub enum Gap {
 
 impl Gap {
     /// All of them, with the names that `--gap` takes.
-    pub const ALL: [(Self, &str); 3] = [
-        (Self::ReceivesAfterRestart, "receives-after-restart"),
-        (Self::PromotionUnheard, "promotion-unheard"),
-        (Self::MovedUnseen, "moved-unseen"),
-    ];
+    pub const ALL: [(Self, &str); 2] =
+        [(Self::ReceivesAfterRestart, "receives-after-restart"), (Self::MovedUnseen, "moved-unseen")];
 
     /// The name that `--gap` takes.
     pub fn as_str(self) -> &'static str {

@@ -21,6 +21,9 @@ const PROMOTE_ATTEMPTS_MAX: u32 = 3;
 /// given up: with the deadlines of one attempt, about a minute.
 const STOP_ATTEMPTS_MAX: u32 = 60;
 
+/// How often opening a fenced primary again is tried: with the pauses between attempts, about half a minute.
+const UNFENCE_ATTEMPTS_MAX: u32 = 30;
+
 /// How often a replica may be sent to fetch what it lacks: no topology has more than a few donors.
 const CATCH_UP_ATTEMPTS_MAX: u32 = 8;
 
@@ -90,7 +93,7 @@ impl Recovery {
             Stage::Announce => self.note_errors(results, Stage::Late),
             Stage::Late => self.after_late(results, &mut story),
             Stage::PostHooks => self.note_errors(results, Stage::Finished),
-            Stage::Restore => self.note_errors(results, Stage::PostHooks),
+            Stage::Restore => self.after_restore(results),
             Stage::Finished => Stage::Finished,
         };
         self.progress.attempts = if next == from { self.progress.attempts + 1 } else { 0 };
@@ -338,6 +341,17 @@ impl Recovery {
             }
         }
         Stage::PostHooks
+    }
+
+    /// A primary that was fenced and that nobody replaced must be opened again, or nobody takes writes: that is
+    /// tried for as long as it may only be slow to wake.
+    fn after_restore(&mut self, results: Vec<ActionResult>) -> Stage {
+        let shut =
+            results.iter().any(|(action, result)| matches!(action, Action::Unfence(_)) && result.is_err());
+        if shut && self.progress.attempts < UNFENCE_ATTEMPTS_MAX {
+            return Stage::Restore;
+        }
+        self.note_errors(results, Stage::PostHooks)
     }
 
     fn note_errors(&mut self, results: Vec<ActionResult>, next: Stage) -> Stage {

@@ -211,7 +211,9 @@ impl Journal {
         let at = clock::now();
         let steps = steps(begun);
         let case = &begun.recovery.case;
-        let left_behind = report.lost.iter().chain(report.successor.as_ref().map(|_| &case.failed));
+        // An attempt to open a successor that was not seen to succeed may have: the old primary stays shut out.
+        let replaced = begun.recovery.progress.successor.is_some();
+        let left_behind = report.lost.iter().chain(replaced.then_some(&case.failed));
         let downtimes = left_behind.map(|key| DeclareDowntime {
             key: key.clone(),
             owner: "orchestrator".into(),

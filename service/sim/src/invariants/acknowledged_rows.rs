@@ -4,9 +4,7 @@
 //! nobody acknowledged may be gone, and replicas may lack rows. A row survives as many failures as replicas
 //! acknowledged it: when everybody who holds it was a primary and failed as one, it may be gone too.
 
-use super::settles::unheard;
 use crate::{
-    gap::Gap,
     rows::{Rows, SERVERS_MAX},
     server::key,
     world::{Opened, World},
@@ -40,10 +38,6 @@ fn outlived_its_copies(world: &World, executed: &Rows, acknowledged: &Rows) -> b
 }
 
 fn missing(world: &World, at: usize, executed: &Rows, acknowledged: &Rows, what: &str) -> Option<String> {
-    // Known hole: nobody knows of the rows that such a successor acknowledged.
-    if unheard(world) && !world.has_gap(Gap::PromotionUnheard) {
-        return None;
-    }
     let lost = !executed.contains(acknowledged) && !outlived_its_copies(world, executed, acknowledged);
     lost.then(|| {
         let lacks = executed.lacks(acknowledged);

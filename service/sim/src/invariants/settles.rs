@@ -1,10 +1,9 @@
 //! Once nothing breaks any more there is one writable primary again, or a reason why not that holds.
 //!
 //! Not stricter: replicas that were lost stay lost, and a primary may have too few replicas left to acknowledge;
-//! bringing replicas back is a person's work. So is a successor that did not open, as far as one could hear
-//! ([`Gap::PromotionUnheard`]): then two may be writable.
+//! bringing replicas back is a person's work.
 
-use crate::{gap::Gap, rows::Rows, server::key, world::World};
+use crate::{rows::Rows, server::key, world::World};
 
 /// There is one writable server, and nobody is busy changing that.
 pub(crate) fn is_settled(world: &World) -> bool {
@@ -18,7 +17,6 @@ pub(super) fn check(world: &World) -> Option<String> {
     match writable.len() {
         1 => None,
         0 if reason_holds(world) => None,
-        count if count > 1 && !world.has_gap(Gap::PromotionUnheard) && unheard(world) => None,
         0 => Some(format!(
             "nobody is writable, and no reason holds; refusal: {:?}, {}",
             world.refusal,
@@ -26,12 +24,6 @@ pub(super) fn check(world: &World) -> Option<String> {
         )),
         _ => Some(format!("{writable:?} are writable; {}", last(world))),
     }
-}
-
-/// Some recovery gave up on opening its successor.
-pub(super) fn unheard(world: &World) -> bool {
-    let mut errors = world.group.log.iter().flat_map(|entry| &entry.recovery.progress.errors);
-    errors.any(|error| error.contains("did not open"))
 }
 
 fn last(world: &World) -> String {

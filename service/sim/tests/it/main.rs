@@ -101,11 +101,6 @@ fn a_stopped_replica_that_restarts_is_still_a_gap() {
 }
 
 #[test]
-fn a_promotion_that_nobody_heard_of_is_still_a_gap() {
-    is_still_open(Gap::PromotionUnheard);
-}
-
-#[test]
 fn a_moved_server_that_nobody_looked_at_again_is_still_a_gap() {
     is_still_open(Gap::MovedUnseen);
 }
