@@ -28,7 +28,7 @@ use crate::clock;
 
 /// The shortest time between two pictures made because something changed: a person's eye and a poll of
 /// one second see no difference, and a burst of probes costs one analysis.
-const REPAINT_INTERVAL_MIN: Duration = Duration::from_millis(100);
+const REPAINT_INTERVAL_MIN: Duration = Duration::from_millis(20);
 
 /// Making pictures takes at most this share of one core, however large the fleet.
 const REPAINT_SHARE: u32 = 10;
@@ -121,10 +121,17 @@ impl Pictures {
         known
     }
 
-    /// Replaces what was declared.
+    /// Replaces what was declared. It shows at once: whoever declared something looks whether it took.
     pub(crate) fn declare(&self, declared: &Arc<Declared>) {
-        self.lock().view.declared = declared.clone();
-        self.dirty.notify_one();
+        let changed = {
+            let mut folded = self.lock();
+            let changed = !Arc::ptr_eq(&folded.view.declared, declared);
+            folded.view.declared = declared.clone();
+            changed
+        };
+        if changed {
+            self.fresh();
+        }
     }
 
     /// The name that an instance goes by.

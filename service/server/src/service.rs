@@ -6,14 +6,14 @@ use anyhow::{Context, bail};
 use futures::{FutureExt, future::BoxFuture};
 use orchestrator_backend::{BackendHandle, BackendThread, SqliteBackend, SqliteOptions};
 use orchestrator_config::{BackendSettings, Settings};
-use orchestrator_core::{InstanceKey, TopologyView};
+use orchestrator_core::{InstanceKey, TopologyView, view::Declared};
 use orchestrator_http::{Api, Identity, Metrics, Server, ports::Ports};
 use orchestrator_mysql::Fleet;
 use orchestrator_raft::{RaftNode, RaftSettings, Timings, machine::BackendMachine};
 use orchestrator_wire::Limits as WireLimits;
 use tokio::{
     signal::unix::{SignalKind, signal},
-    sync::{Notify, mpsc},
+    sync::{Notify, mpsc, watch},
     time::{Instant, sleep, timeout},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
@@ -265,7 +265,7 @@ impl Shared {
     ) -> anyhow::Result<mpsc::Receiver<String>> {
         let (ending, ended) = mpsc::channel(1);
         let returned = Arc::new(Notify::new());
-        let server = self.bind(running, raft_bind).await?;
+        let server = self.bind(running, raft_bind, news.declared.clone()).await?;
         let (suspicions, suspected) = mpsc::channel(watching::SUSPICIONS_MAX);
         let Running { raft, tasks, serving, stop_all, stop_serving, .. } = running;
 
@@ -367,7 +367,12 @@ impl Shared {
         }
     }
 
-    async fn bind(&self, running: &Running, raft_bind: String) -> anyhow::Result<Server> {
+    async fn bind(
+        &self,
+        running: &Running,
+        raft_bind: String,
+        declared: watch::Receiver<Arc<Declared>>,
+    ) -> anyhow::Result<Server> {
         let settings = &self.settings;
         let raft = settings.raft.as_ref();
         let identity = Identity {
@@ -388,6 +393,7 @@ impl Shared {
             raft_bind,
             backend: self.backend.clone(),
             pictures: self.pictures.clone(),
+            declared,
             discovery: self.discovery.clone(),
             filters: self.filters.clone(),
             fleet: self.fleet.clone(),

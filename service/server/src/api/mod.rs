@@ -7,11 +7,13 @@ mod node;
 use std::{sync::Arc, time::Duration};
 
 use orchestrator_backend::{BackendHandle, HandleError, NodeIdentity};
+use orchestrator_core::view::Declared;
 use orchestrator_http::ports::{Picture, PortError, Reads};
 use orchestrator_raft::{
     ProposeError, RaftNode,
     command::{Command, Reply},
 };
+use tokio::sync::watch;
 use tokio_util::task::TaskTracker;
 
 pub(crate) use self::node::NodeState;
@@ -35,6 +37,8 @@ pub(crate) struct NodeApi {
     pub(crate) raft_bind: String,
     pub(crate) backend: BackendHandle,
     pub(crate) pictures: Arc<Pictures>,
+    /// What is declared, as of the last applied command.
+    pub(crate) declared: watch::Receiver<Arc<Declared>>,
     pub(crate) discovery: Discovery,
     pub(crate) filters: Arc<dyn DiscoveryFilters>,
     pub(crate) fleet: SharedFleet,
@@ -59,7 +63,12 @@ impl NodeApi {
     async fn propose(&self, command: Command) -> Result<Reply, PortError> {
         match self.raft.propose(command, PROPOSE_DEADLINE).await {
             Ok((_, Reply::Refused { reason })) => Err(PortError::Refused(reason)),
-            Ok((_, reply)) => Ok(reply),
+            Ok((_, reply)) => {
+                // What the command declared is applied here; the next read must show it.
+                let declared = self.declared.borrow().clone();
+                self.pictures.declare(&declared);
+                Ok(reply)
+            }
             Err(ProposeError::NotLeader { .. }) => Err(PortError::NotLeader),
             Err(ProposeError::Unconfirmed { .. }) => Err(PortError::Unconfirmed),
             Err(other) => Err(PortError::Failed(other.to_string())),
