@@ -139,7 +139,16 @@ impl Executor {
             may_drop_received: false,
         };
         self.change(replica, Change::ChangeSource(change), left()).await?;
-        self.change(replica, Change::StartReplication, left()).await
+        self.change(replica, Change::StartReplication, left()).await?;
+        self.look(replica).await;
+        Ok(Reply::Done)
+    }
+
+    /// Looks at an instance that was just moved, so that the next failure is judged by where it stands now. What
+    /// is not seen is asked for again when the recovery ends.
+    async fn look(&self, key: &InstanceKey) {
+        let observation = self.fleet.probe_fresh(key, READ_DEADLINE).await;
+        self.pictures.observe(&observation);
     }
 
     async fn catch_up(&self, replica: &InstanceKey, until: &Gtids) -> Result<Reply, String> {
@@ -182,6 +191,8 @@ impl Executor {
         if !mandate.holds() {
             return Err("this node does not lead any more".into());
         }
-        self.change(key, Change::SetReadOnly(false), left()).await
+        self.change(key, Change::SetReadOnly(false), left()).await?;
+        self.look(key).await;
+        Ok(Reply::Done)
     }
 }
