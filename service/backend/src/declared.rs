@@ -63,7 +63,7 @@ impl dyn Backend + '_ {
             ("owner", (&downtime.owner).into()),
             ("reason", (&downtime.reason).into()),
         ];
-        self.insert("database_instance_downtime", OnConflict::Update(&KEY), row).map(drop)
+        self.insert("database_instance_downtime", OnConflict::Update(&KEY), row)
     }
 
     /// Ends a downtime; `false` when there was none.
@@ -94,7 +94,7 @@ impl dyn Backend + '_ {
             ("promotion_rule", candidate.rule.as_str().into()),
             ("last_suggested", candidate.declared_at.into()),
         ];
-        self.insert("candidate_database_instance", OnConflict::Update(&KEY), row).map(drop)
+        self.insert("candidate_database_instance", OnConflict::Update(&KEY), row)
     }
 
     /// Instances that a refactoring or a person locked, and until when.
@@ -131,7 +131,7 @@ impl dyn Backend + '_ {
             return self.execute("delete from global_recovery_disable", &[]).map(drop);
         }
         let row = vec![("disable_recovery", 1_i64.into())];
-        self.insert("global_recovery_disable", OnConflict::Ignore, row).map(drop)
+        self.insert("global_recovery_disable", OnConflict::Ignore, row)
     }
 
     /// Declared aliases by cluster name.
@@ -147,7 +147,7 @@ impl dyn Backend + '_ {
             return self.execute(sql, &[cluster.into()]).map(drop);
         };
         let row = vec![("cluster_name", cluster.into()), ("alias", alias.into())];
-        self.insert("cluster_alias_override", OnConflict::Update(&["cluster_name"]), row).map(drop)
+        self.insert("cluster_alias_override", OnConflict::Update(&["cluster_name"]), row)
     }
 
     /// The replicated pairs in the order of their keys.
@@ -163,7 +163,7 @@ impl dyn Backend + '_ {
             ("store_value", (&pair.value).into()),
             ("last_updated", at.into()),
         ];
-        self.insert("kv_store", OnConflict::Update(&["store_key"]), row).map(drop)
+        self.insert("kv_store", OnConflict::Update(&["store_key"]), row)
     }
 
     /// Instances that people asked to discover, in the order of their names.
@@ -177,6 +177,6 @@ impl dyn Backend + '_ {
     pub fn add_discovered(&mut self, key: &InstanceKey, at: Timestamp) -> Result<(), BackendError> {
         let [hostname, port] = key_values(key);
         let row = vec![("hostname", hostname), ("port", port), ("discovered_at", Value::from(at))];
-        self.insert("orchestrator_discovered", OnConflict::Ignore, row).map(drop)
+        self.insert("orchestrator_discovered", OnConflict::Ignore, row)
     }
 }

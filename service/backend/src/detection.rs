@@ -57,7 +57,7 @@ impl dyn Backend + '_ {
             ("slave_hosts", keys_to_list(&detection.replicas).into()),
             ("is_actionable", detection.is_actionable.into()),
         ];
-        self.insert("topology_failure_detection", OnConflict::Fail, row).map(drop)
+        self.insert("topology_failure_detection", OnConflict::Fail, row)
     }
 
     /// Ends the active detections of an instance, so that the next failure is announced again.

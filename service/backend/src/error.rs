@@ -4,7 +4,7 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::time::Duration;
 
-type Cause = Box<dyn Error + Send + Sync>;
+pub(crate) type Cause = Box<dyn Error + Send + Sync>;
 
 /// Why a database cannot be opened. Each says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -92,7 +92,9 @@ pub enum OpenError {
 
 /// Why an operation on an open database failed.
 ///
-/// `Full`, `Locked` and `Io` may pass; the others do not. Nothing of a failed transaction remains.
+/// `Full`, `Locked`, `Io` and `Away` may pass; the others do not. Nothing of a failed transaction remains,
+/// with one exception: a commit that failed with `Away` may have been carried out. Whoever must know asks the
+/// database again.
 #[derive(Debug, thiserror::Error)]
 pub enum BackendError {
     /// There is no room to write.
@@ -110,6 +112,10 @@ pub enum BackendError {
     /// The disk failed.
     #[error("reading or writing the database failed")]
     Io(#[source] Cause),
+    /// The database server cannot be reached, did not answer in time, or went away; the next call connects
+    /// anew.
+    #[error("the database server is away")]
+    Away(#[source] Cause),
     /// A row clashes with another or misses a value.
     #[error("a row violates a rule of the schema")]
     Constraint(#[source] Cause),
@@ -161,7 +167,7 @@ pub enum HandleError {
     /// The thread has ended.
     #[error("the database is closed")]
     Closed,
-    /// The operation itself failed.
-    #[error("the database operation failed")]
+    /// The operation itself failed: its own words, since those who show only the first line must not hide them.
+    #[error(transparent)]
     Failed(#[from] BackendError),
 }

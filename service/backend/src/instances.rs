@@ -3,7 +3,11 @@
 mod columns;
 mod read;
 
-use orchestrator_core::{InstanceKey, Timestamp};
+use std::sync::Arc;
+use std::time::Duration;
+
+use orchestrator_core::view::{Checks, InstanceRecord};
+use orchestrator_core::{Instance, InstanceKey, Timestamp};
 
 use crate::error::BackendError;
 use crate::port::{Backend, Insert, OnConflict};
@@ -25,7 +29,7 @@ impl dyn Backend + '_ {
         };
         let values: Vec<Vec<Value>> =
             rows.iter().map(|row| COLUMNS.iter().map(|(_, value)| value(row)).collect()).collect();
-        self.in_transaction(|backend| backend.insert_all(&insert, &values)).map(drop)
+        self.in_transaction(|backend| backend.insert_all(&insert, &values))
     }
 
     /// Every instance as last written. Attributes that the tables of the original have no column for are
@@ -39,23 +43,35 @@ impl dyn Backend + '_ {
     ///
     /// The original shows such rows as valid until its first probe of them.
     pub fn add_unread_instance(&mut self, key: &InstanceKey, at: Timestamp) -> Result<(), BackendError> {
-        let [hostname, port] = key_values(key);
-        let mut row = vec![
-            ("hostname", hostname),
-            ("port", port),
-            ("cluster_name", key.to_string().into()),
-            ("version", "Unknown".into()),
-            ("slave_hosts", "[]".into()),
-            ("replication_group_members", "[]".into()),
-            ("last_check_partial_success", true.into()),
-        ];
-        row.extend(["last_checked", "last_attempted_check", "last_seen"].map(|column| (column, at.into())));
-        row.extend(["binlog_format", "binary_log_file", "master_host", "master_log_file"].map(empty));
-        row.extend(["relay_master_log_file"].map(empty));
-        row.extend(["server_id", "log_bin", "log_slave_updates", "binary_log_pos", "master_port"].map(zero));
-        row.extend(["slave_sql_running", "slave_io_running", "read_master_log_pos"].map(zero));
-        row.extend(["exec_master_log_pos", "num_slave_hosts"].map(zero));
-        self.insert("database_instance", OnConflict::Ignore, row).map(drop)
+        let checks = Checks {
+            last_attempted: at,
+            last_checked: at,
+            last_seen: Some(at),
+            partial_success: true,
+            failure: None,
+            latency: Duration::ZERO,
+        };
+        let instance = Instance::unread(key.clone());
+        let row = InstanceRow {
+            record: Arc::new(InstanceRecord {
+                instance,
+                checks,
+                unread: Vec::new(),
+                source_contact_at: None,
+            }),
+            cluster: key.to_string(),
+            depth: 0,
+            is_co_primary: false,
+            ancestry_uuid: String::new(),
+            errant_gtid: String::new(),
+        };
+        // Nobody knows yet whether it replicates.
+        let value = |name: &str, value: fn(&InstanceRow) -> Value| match name {
+            "replication_sql_thread_state" | "replication_io_thread_state" => 0_i64.into(),
+            _ => value(&row),
+        };
+        let row = COLUMNS.iter().map(|(name, of)| (*name, value(name, *of))).collect();
+        self.insert("database_instance", OnConflict::Ignore, row)
     }
 
     /// Drops these instances; how many were known. Downtimes and promotion rules stay until they end.
@@ -96,12 +112,4 @@ impl dyn Backend + '_ {
         }
         Ok(())
     }
-}
-
-fn empty(column: &str) -> (&str, Value) {
-    (column, "".into())
-}
-
-fn zero(column: &str) -> (&str, Value) {
-    (column, 0_i64.into())
 }

@@ -21,7 +21,7 @@ impl dyn Backend + '_ {
             ("cluster_name", (&line.cluster).into()),
             ("message", (&line.message).into()),
         ];
-        self.insert("audit", OnConflict::Fail, row).map(drop)
+        self.insert("audit", OnConflict::Fail, row)
     }
 
     /// One page of the audit, newest first, of all or of one instance; pages count from 0.
@@ -57,7 +57,7 @@ impl dyn Backend + '_ {
             ("last_blocked_timestamp", blocked.blocked_at.into()),
             ("blocking_recovery_id", blocked.blocking_id.into()),
         ];
-        self.insert("blocked_topology_recovery", OnConflict::Update(&["hostname", "port"]), row).map(drop)
+        self.insert("blocked_topology_recovery", OnConflict::Update(&["hostname", "port"]), row)
     }
 
     /// Refused recoveries, newest first, of all or of one cluster.
@@ -108,7 +108,7 @@ impl dyn Backend + '_ {
                 backend.insert("database_instance_analysis_changelog", OnConflict::Fail, row.clone())?;
             }
             let update = OnConflict::Update(&["hostname", "port"]);
-            backend.insert("database_instance_last_analysis", update, row).map(drop)
+            backend.insert("database_instance_last_analysis", update, row)
         })
     }
 

@@ -1,5 +1,7 @@
 #![doc = include_str!("../DESIGN.md")]
 
+mod adopt;
+mod apply;
 mod declared;
 mod detection;
 mod error;
@@ -7,6 +9,7 @@ mod expiry;
 mod handle;
 mod instances;
 mod journal;
+mod mysql;
 mod port;
 mod process;
 mod recovery;
@@ -21,6 +24,7 @@ mod value;
 pub use error::{BackendError, HandleError, OpenError, SnapshotError};
 pub use expiry::{Expiry, PurgeLimits};
 pub use handle::{BackendHandle, BackendThread};
+pub use mysql::{MySqlBackend, MySqlOpenError, MySqlOptions, MySqlTls, Password};
 pub use port::{Backend, Insert, OnConflict};
 pub use recovery::{
     AckSelector, Acknowledgement, BeginOutcome, BeginRecovery, Block, BlockReason, EndOutcome, EndRecovery,

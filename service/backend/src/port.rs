@@ -23,8 +23,8 @@ pub trait Backend: Send {
         each: &mut dyn FnMut(Row) -> Result<(), BackendError>,
     ) -> Result<(), BackendError>;
 
-    /// Inserts `rows`; how many were written.
-    fn insert_all(&mut self, insert: &Insert<'_>, rows: &[Vec<Value>]) -> Result<u64, BackendError>;
+    /// Inserts `rows`, in as few statements as the database takes.
+    fn insert_all(&mut self, insert: &Insert<'_>, rows: &[Vec<Value>]) -> Result<(), BackendError>;
 
     /// Begins a transaction. They do not nest; see [`in_transaction`](#method.in_transaction).
     fn begin(&mut self) -> Result<(), BackendError>;
@@ -120,7 +120,7 @@ impl dyn Backend + '_ {
         table: &str,
         on_conflict: OnConflict<'_>,
         row: Vec<(&str, Value)>,
-    ) -> Result<u64, BackendError> {
+    ) -> Result<(), BackendError> {
         let (columns, values): (Vec<&str>, Vec<Value>) = row.into_iter().unzip();
         self.insert_all(&Insert { table, columns: &columns, on_conflict }, &[values])
     }

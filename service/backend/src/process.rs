@@ -41,7 +41,7 @@ impl dyn Backend + '_ {
             ("last_seen_active", health.last_seen.into()),
             ("db_backend", (&health.database).into()),
         ]);
-        self.insert("node_health", OnConflict::Ignore, row).map(drop)
+        self.insert("node_health", OnConflict::Ignore, row)
     }
 
     /// Processes seen since then, in the order of their names. A process is alive when seen within two seconds.

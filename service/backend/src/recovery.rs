@@ -217,7 +217,7 @@ impl dyn Backend + '_ {
             ("acknowledge_comment", "".into()),
             ("last_detection_id", detection_id.into()),
         ];
-        self.insert("topology_recovery", OnConflict::Fail, row).map(drop)
+        self.insert("topology_recovery", OnConflict::Fail, row)
     }
 
     fn insert_progress(&mut self, id: i64, begin: &BeginRecovery) -> Result<(), BackendError> {
@@ -229,7 +229,7 @@ impl dyn Backend + '_ {
             ("record", (&begin.record).into()),
             ("updated_at_millis", begin.at.as_millis().into()),
         ];
-        self.insert("orchestrator_recovery_progress", OnConflict::Fail, row).map(drop)
+        self.insert("orchestrator_recovery_progress", OnConflict::Fail, row)
     }
 
     /// Moves an unfinished recovery on, if nobody else did.

@@ -1,13 +1,12 @@
-//! The tables as they should be, in SQLite's words.
+//! The tables as they should be, in the words of SQLite and in those of MySQL.
 //!
 //! The statements are kept as plain SQL, to be read beside the original's documentation. What an existing
-//! database lacks is found by building the wanted schema in memory and comparing both by introspection, so
-//! there is no list of migrations and no version to trust. MySQL gets files of its own.
+//! database lacks is found by introspection, so there is no list of migrations and no version to trust.
 
 /// Newest layout of our own tables that this program knows. Raised when an older program must not write.
 pub(crate) const LAYOUT: i64 = 1;
 
-/// Every `create` statement, in files by subject.
+/// Every `create` statement for SQLite, in files by subject.
 pub(crate) const SQLITE: [&str; 7] = [
     include_str!("schema/instances.sql"),
     include_str!("schema/declared.sql"),
@@ -16,6 +15,20 @@ pub(crate) const SQLITE: [&str; 7] = [
     include_str!("schema/process.sql"),
     include_str!("schema/unused.sql"),
     include_str!("schema/ours.sql"),
+];
+
+/// The same tables for MySQL and MariaDB.
+///
+/// Types and defaults are the original's. Text is compared byte by byte, as SQLite does: nodes with different
+/// databases must agree on which names are one. What people write is `utf8mb4`, everything else `ascii`.
+pub(crate) const MYSQL: [&str; 7] = [
+    include_str!("schema/mysql/instances.sql"),
+    include_str!("schema/mysql/declared.sql"),
+    include_str!("schema/mysql/recovery.sql"),
+    include_str!("schema/mysql/caches.sql"),
+    include_str!("schema/mysql/process.sql"),
+    include_str!("schema/mysql/unused.sql"),
+    include_str!("schema/mysql/ours.sql"),
 ];
 
 /// Tables whose rows the original's snapshots rewrite at each start, with times in a foreign form.

@@ -48,7 +48,7 @@ impl dyn Backend + '_ {
     /// Stores the mark; belongs into the transaction that changes the state.
     pub fn set_applied_mark(&mut self, mark: &[u8]) -> Result<(), BackendError> {
         let row = vec![("anchor", 1_i64.into()), ("mark", Value::Blob(mark.to_vec()))];
-        self.insert("orchestrator_applied", OnConflict::Update(&["anchor"]), row).map(drop)
+        self.insert("orchestrator_applied", OnConflict::Update(&["anchor"]), row)
     }
 }
 

@@ -20,8 +20,9 @@ use crate::value::{Row, Value};
 
 use errors::runtime_error;
 
-/// How long a statement waits for another process that writes the same file.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+/// How long a statement waits for another process that writes the same file. Shorter than the five seconds that
+/// callers wait for an answer, so that they are told of the lock instead of a deadline.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(4);
 
 /// Prepared statements kept per connection: more than this crate has.
 const STATEMENT_CACHE: usize = 128;
@@ -146,13 +147,12 @@ impl Backend for SqliteBackend {
         Ok(())
     }
 
-    fn insert_all(&mut self, insert: &Insert<'_>, rows: &[Vec<Value>]) -> Result<u64, BackendError> {
+    fn insert_all(&mut self, insert: &Insert<'_>, rows: &[Vec<Value>]) -> Result<(), BackendError> {
         let mut statement = self.connection.prepare_cached(&insert_sql(insert)).map_err(runtime_error)?;
-        let mut written = 0;
         for row in rows {
-            written += statement.execute(params_from_iter(row)).map_err(runtime_error)? as u64;
+            statement.execute(params_from_iter(row)).map_err(runtime_error)?;
         }
-        Ok(written)
+        Ok(())
     }
 
     fn begin(&mut self) -> Result<(), BackendError> {

@@ -71,7 +71,8 @@ impl dyn Backend + '_ {
     pub(crate) fn active_recoveries(&mut self) -> Result<Vec<ActiveRecovery>, BackendError> {
         let sql = "select r.uid, r.recovery_id, r.hostname, r.port, r.cluster_name, \
                    coalesce(p.successor_hostname, r.successor_hostname), \
-                   coalesce(p.successor_port, r.successor_port), r.start_active_period, r.end_recovery \
+                   coalesce(p.successor_port, r.successor_port), r.start_active_period, r.end_recovery, \
+                   r.participating_instances \
                    from topology_recovery r \
                    left join orchestrator_recovery_progress p on p.recovery_uid = r.uid \
                    where r.in_active_period = 1 order by r.recovery_id";
@@ -83,6 +84,7 @@ impl dyn Backend + '_ {
             successor: row.maybe_key(),
             started_at: row.time().unwrap_or_default(),
             ended_at: row.time(),
+            touched: keys_from_list(&row.text()),
         };
         Ok(self.query(sql, &[])?.into_iter().map(read).collect())
     }

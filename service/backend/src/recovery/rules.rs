@@ -152,7 +152,7 @@ impl dyn Backend + '_ {
             ("last_blocked_timestamp", begin.at.into()),
             ("blocking_recovery_id", block.id.into()),
         ];
-        self.insert("blocked_topology_recovery", OnConflict::Update(&["hostname", "port"]), row).map(drop)
+        self.insert("blocked_topology_recovery", OnConflict::Update(&["hostname", "port"]), row)
     }
 }
 

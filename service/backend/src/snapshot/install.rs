@@ -16,6 +16,12 @@ use super::{Header, SNAPSHOT_VERSION, TableLine, Trailer, from_json, hex};
 /// Longest line that is read: a record of a recovery, or an error text, with room to spare.
 const MAX_LINE_BYTES: usize = 16 * 1024 * 1024;
 
+/// Rows that are written together: a server is asked once for all of them.
+const BATCH_ROWS: usize = 512;
+
+/// Bytes of such rows, so that large ones do not pile up in memory.
+const BATCH_BYTES: usize = 1024 * 1024;
+
 impl dyn Backend + '_ {
     /// Replaces the replicated state by that of the file at `path` and stores `mark`.
     ///
@@ -117,41 +123,67 @@ fn clear(backend: &mut dyn Backend) -> Result<(), BackendError> {
 fn read(path: &Path, backend: &mut dyn Backend) -> Result<(), SnapshotError> {
     let mut lines = Lines::open(path)?;
     let _header = lines.next()?;
-    let mut table: Option<(&Table, Vec<String>)> = None;
+    let mut section: Option<Section> = None;
     while let Some(line) = lines.next()? {
         if line.starts_with(b"[") {
-            let (table, columns) = table.as_ref().ok_or_else(|| damaged("a row before its table"))?;
-            let values: Vec<serde_json::Value> =
-                serde_json::from_slice(&line).map_err(|_| damaged("a row is no JSON"))?;
-            let values = values.into_iter().map(from_json).collect::<Option<Vec<_>>>();
-            let values = values.ok_or_else(|| damaged("a row has a value of no known kind"))?;
-            put(backend, table, columns, values)?;
+            let section = section.as_mut().ok_or_else(|| damaged("a row before its table"))?;
+            section.put(backend, values_of(&line)?)?;
         } else if let Ok(next) = serde_json::from_slice::<TableLine>(&line) {
-            let known = tables::named(&next.table);
-            table =
-                Some((known.ok_or_else(|| damaged(format!("unknown table {}", next.table)))?, next.columns));
+            let done = section.replace(Section::begin(&next)?);
+            done.map_or(Ok(()), |mut done| done.flush(backend))?;
         }
     }
-    Ok(())
+    section.map_or(Ok(()), |mut last| last.flush(backend))
 }
 
-fn put(
-    backend: &mut dyn Backend,
-    table: &Table,
-    columns: &[String],
-    values: Vec<Value>,
-) -> Result<(), SnapshotError> {
-    if columns.len() != values.len() {
-        return Err(damaged(format!("a row of {} has the wrong width", table.name)));
+fn values_of(line: &[u8]) -> Result<Vec<Value>, SnapshotError> {
+    let values: Vec<serde_json::Value> =
+        serde_json::from_slice(line).map_err(|_| damaged("a row is no JSON"))?;
+    let values = values.into_iter().map(from_json).collect::<Option<Vec<_>>>();
+    values.ok_or_else(|| damaged("a row has a value of no known kind"))
+}
+
+/// Rows of one table that wait to be written together.
+struct Section {
+    table: &'static Table,
+    columns: Vec<&'static str>,
+    rows: Vec<Vec<Value>>,
+    bytes: usize,
+}
+
+impl Section {
+    fn begin(line: &TableLine) -> Result<Self, SnapshotError> {
+        let name = &line.table;
+        let table = tables::named(name).ok_or_else(|| damaged(format!("unknown table {name}")))?;
+        // Only names that this program knows ever become part of a statement.
+        let known = |name: &String| table.columns.iter().copied().find(|column| column == name);
+        let columns: Option<Vec<&str>> = line.columns.iter().map(known).collect();
+        let columns = columns.ok_or_else(|| damaged(format!("unknown column of {name}")))?;
+        Ok(Self { table, columns, rows: Vec::new(), bytes: 0 })
     }
-    // Only names that this program knows ever become part of a statement.
-    let known: Option<Vec<&str>> =
-        columns.iter().map(|name| table.columns.iter().copied().find(|column| column == name)).collect();
-    let columns = known.ok_or_else(|| damaged(format!("unknown column of {}", table.name)))?;
-    make_way(backend, table, &columns, &values)?;
-    let insert = Insert { table: table.name, columns: &columns, on_conflict: OnConflict::Fail };
-    backend.insert_all(&insert, &[values])?;
-    Ok(())
+
+    fn put(&mut self, backend: &mut dyn Backend, values: Vec<Value>) -> Result<(), SnapshotError> {
+        if self.columns.len() != values.len() {
+            return Err(damaged(format!("a row of {} has the wrong width", self.table.name)));
+        }
+        make_way(backend, self.table, &self.columns, &values)?;
+        self.bytes += values.iter().map(Value::len).sum::<usize>();
+        self.rows.push(values);
+        // Room is made by what is in the table already.
+        let alone = matches!(self.table.history, History::Recoveries | History::Detections);
+        if alone || self.rows.len() >= BATCH_ROWS || self.bytes >= BATCH_BYTES {
+            self.flush(backend)?;
+        }
+        Ok(())
+    }
+
+    fn flush(&mut self, backend: &mut dyn Backend) -> Result<(), SnapshotError> {
+        let insert = Insert { table: self.table.name, columns: &self.columns, on_conflict: OnConflict::Fail };
+        backend.insert_all(&insert, &self.rows)?;
+        self.rows.clear();
+        self.bytes = 0;
+        Ok(())
+    }
 }
 
 /// The same recovery here gives way to what the file says of it; another one with its number moves aside.

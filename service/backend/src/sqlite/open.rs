@@ -1,21 +1,18 @@
 //! Opening a file: checks first, then one transaction that completes it.
 
 use std::path::Path;
-use std::time::Duration;
 
 use orchestrator_core::Timestamp;
 use rusqlite::Connection;
 
+use crate::adopt;
 use crate::error::{BackendError, OpenError};
-use crate::port::{Backend, OnConflict};
+use crate::port::Backend;
 use crate::schema;
 use crate::value::Value;
 
 use super::errors::{open_error, opening_failed};
 use super::{STATEMENT_CACHE, SqliteBackend, SqliteOptions, files, upgrade};
-
-/// A process of the original refreshes its row each second and is taken for dead after this time.
-const OLD_PROCESS_LIFE: Duration = Duration::from_secs(5);
 
 const MEMORY: &str = ":memory:";
 
@@ -79,17 +76,19 @@ fn has_table(backend: &mut dyn Backend, table: &str) -> Result<bool, BackendErro
 }
 
 fn refuse_newer(backend: &mut dyn Backend, path: &Path) -> Result<(), OpenError> {
-    let found = read_meta(backend, "layout").map_err(|error| opening_failed(path, error))?;
-    let found = found.and_then(|text| text.parse().ok()).unwrap_or(0);
-    if found > schema::LAYOUT { Err(OpenError::Newer { found, known: schema::LAYOUT }) } else { Ok(()) }
+    let found = if_ours(backend, adopt::newer_layout).map_err(|error| opening_failed(path, error))?;
+    match found.flatten() {
+        Some(found) => Err(OpenError::Newer { found, known: schema::LAYOUT }),
+        None => Ok(()),
+    }
 }
 
-fn read_meta(backend: &mut dyn Backend, key: &str) -> Result<Option<String>, BackendError> {
-    if !has_table(backend, "orchestrator_backend_meta")? {
-        return Ok(None);
-    }
-    let sql = "select meta_value from orchestrator_backend_meta where meta_key = ?";
-    Ok(backend.query_first(sql, &[key.into()])?.map(|mut row| row.text()))
+/// What `read` finds in the table that only we create; `None` in a database that we never opened.
+fn if_ours<T>(
+    backend: &mut dyn Backend,
+    read: fn(&mut dyn Backend) -> Result<T, BackendError>,
+) -> Result<Option<T>, BackendError> {
+    if has_table(backend, "orchestrator_backend_meta")? { read(backend).map(Some) } else { Ok(None) }
 }
 
 /// A service of the original leaves a fresh row in `node_health`. Our own predecessor leaves one too, but its
@@ -113,7 +112,7 @@ fn living_original(
     if !has_table(backend, "node_health")? {
         return Ok(None);
     }
-    let predecessor = read_meta(backend, "process_token")?.unwrap_or_default();
+    let predecessor = if_ours(backend, adopt::last_opener)?.unwrap_or_default();
     // Early versions did not tell services from tools.
     let sql = "select count(*) from pragma_table_info('node_health') where name = 'extra_info'";
     let service = if backend.query_int(sql, &[])? > 0 { "extra_info = 'HttpMode'" } else { "1 = 1" };
@@ -121,7 +120,7 @@ fn living_original(
         "select hostname, last_seen_active from node_health \
          where {service} and last_seen_active > ? and token not in (?, ?)"
     );
-    let oldest = options.now - OLD_PROCESS_LIFE;
+    let oldest = options.now - adopt::OLD_PROCESS_LIFE;
     let values: [Value; 3] = [oldest.into(), (&options.node.token).into(), predecessor.into()];
     Ok(backend.query_first(&sql, &values)?.map(|mut row| (row.text(), row.time().unwrap_or_default())))
 }
@@ -133,30 +132,14 @@ fn complete(
 ) -> Result<(), BackendError> {
     upgrade::apply(backend, change)?;
     upgrade::normalise(backend)?;
-    upgrade::close_orphans(backend, options.now)?;
-    for (key, value) in
-        [("layout", schema::LAYOUT.to_string()), ("process_token", options.node.token.clone())]
-    {
-        backend.insert(
-            "orchestrator_backend_meta",
-            OnConflict::Update(&["meta_key"]),
-            vec![("meta_key", key.into()), ("meta_value", value.into())],
-        )?;
-    }
-    note_deployment(backend, options)
-}
-
-fn note_deployment(backend: &mut dyn Backend, options: &SqliteOptions) -> Result<(), BackendError> {
-    backend.insert(
-        "orchestrator_db_deployments",
-        OnConflict::Update(&["deployed_version"]),
-        vec![("deployed_version", (&options.version).into()), ("deployed_timestamp", options.now.into())],
-    )?;
-    Ok(())
+    adopt::close_orphans(backend, options.now)?;
+    adopt::note_opening(backend, &options.node, &options.version, options.now)
 }
 
 #[cfg(test)]
 mod tests {
+    use std::time::Duration;
+
     use super::*;
     use crate::rows::NodeIdentity;
 

@@ -1,6 +1,5 @@
 //! Completes an existing database in place: adds what is missing, removes and renames nothing.
 
-use orchestrator_core::Timestamp;
 use rusqlite::Connection;
 
 use crate::error::BackendError;
@@ -146,22 +145,4 @@ pub(super) fn normalise(backend: &mut dyn Backend) -> Result<(), BackendError> {
 /// A name out of the database's own catalogue, which a foreign tool may have chosen.
 fn quoted(name: &str) -> String {
     format!("\"{}\"", name.replace('"', "\"\""))
-}
-
-/// Closes recoveries that a process of the original left behind: it cannot be resumed, and must not block.
-///
-/// Unfinished recoveries of ours have a row of progress from their first moment.
-pub(super) fn close_orphans(backend: &mut dyn Backend, now: Timestamp) -> Result<(), BackendError> {
-    let sql = "select recovery_id from topology_recovery where in_active_period = 1 and end_recovery is null \
-               and uid not in (select recovery_uid from orchestrator_recovery_progress)";
-    for mut row in backend.query(sql, &[])? {
-        let id = row.int();
-        tracing::warn!(recovery_id = id, "recovery of a former process closed: it had not ended");
-        let sql = "update topology_recovery set end_recovery = ?, acknowledged = 1, acknowledged_at = ?, \
-                   acknowledged_by = 'orchestrator', acknowledge_comment = 'detected crashed recovery' \
-                   where recovery_id = ?";
-        backend.execute(sql, &[now.into(), now.into(), id.into()])?;
-        backend.end_active_period(id, now)?;
-    }
-    Ok(())
 }

@@ -3,8 +3,11 @@
 #![allow(clippy::unwrap_used, reason = "a test that fails should say where")]
 
 mod acceptance;
+mod apply;
 mod files;
 mod handle;
+mod mysql;
 mod original;
+mod servers;
 mod suite;
 mod support;

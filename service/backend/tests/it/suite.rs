@@ -87,3 +87,5 @@ macro_rules! contract {
 }
 
 contract!(sqlite, crate::support::in_memory);
+contract!(mysql, crate::servers::mysql);
+contract!(mariadb, crate::servers::mariadb);

@@ -38,6 +38,7 @@ pub(crate) fn a_recovery_lives_from_begin_to_end(make: Make) {
     assert_eq!(backend.end_recovery(&end("1:a", 1, "b", after(5))).unwrap(), EndOutcome::Ended { id });
     let row = one(backend, "1:a");
     assert!(row.is_successful && row.is_active, "it blocks for its period");
+    assert_eq!(backend.declared().unwrap().active_recoveries.remove(0).touched, [key("b")]);
     assert_eq!((row.ended_at, row.successor, &*row.successor_alias), (Some(after(5)), Some(key("b")), "b1"));
     assert_eq!((row.lost_replicas, row.errors), (vec![key("c")], vec!["one".to_owned(), "two".into()]));
     let steps: Vec<_> = backend.recovery_steps("1:a").unwrap().into_iter().map(|step| step.message).collect();
