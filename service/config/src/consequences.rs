@@ -8,11 +8,6 @@ use crate::value::Field;
 
 /// Warns about every such key that is set to ask for something.
 pub(crate) fn warn(file: &File, report: &mut Report) {
-    let plain_http = "this version serves plain HTTP; keep the API inside a trusted network";
-    let no_client_certificates =
-        "this version asks for no client certificates; keep the API inside a trusted network";
-    warn_if(*file.UseSSL, &file.UseSSL, plain_http, report);
-    warn_if(*file.UseMutualTLS, &file.UseMutualTLS, no_client_certificates, report);
     let unpublished = "this version does not publish primaries there; let a hook do it";
     warn_if(!file.ConsulAddress.is_empty(), &file.ConsulAddress, unpublished, report);
     warn_if(!file.ZkAddress.is_empty(), &file.ZkAddress, unpublished, report);

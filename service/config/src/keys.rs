@@ -100,7 +100,7 @@ keys! {
     HTTPAdvertise: String = "", Restart, Now;
     URLPrefix: String = "", Restart, Now;
     StatusEndpoint: String = "/api/status", Restart, Now;
-    StatusOUVerify: bool = false, Live, Later;
+    StatusOUVerify: bool = false, Live, Now;
     WebMessage: String = "", Live, Later;
     RemoveTextFromHostnameDisplay: String = "", Live, Later;
     PrependMessagesWithOrcIdentity: String = "", Restart, Now;
@@ -121,13 +121,13 @@ keys! {
     OAuthScopes: Vec<String> = &[], Never, Obsolete;
 
     // TLS of the web/API listener
-    UseSSL: bool = false, Restart, Later;
-    UseMutualTLS: bool = false, Restart, Later;
-    SSLSkipVerify: bool = false, Restart, Later;
-    SSLPrivateKeyFile: String = "", Restart, Later;
-    SSLCertFile: String = "", Restart, Later;
-    SSLCAFile: String = "", Restart, Later;
-    SSLValidOUs: Vec<String> = &[], Restart, Later;
+    UseSSL: bool = false, Restart, Now;
+    UseMutualTLS: bool = false, Restart, Now;
+    SSLSkipVerify: bool = false, Restart, Now;
+    SSLPrivateKeyFile: String = "", Restart, Now;
+    SSLCertFile: String = "", Restart, Now;
+    SSLCAFile: String = "", Restart, Now;
+    SSLValidOUs: Vec<String> = &[], Restart, Now;
 
     // Backend database
     BackendDB: String = "mysql", Restart, Now;
@@ -330,4 +330,10 @@ keys! {
     PrimaryPulseTimeoutMilliseconds: u64 = 1000, Live, Now;
     // An old primary that returns is made read-only.
     FailedPrimaryReadOnly: bool = true, Live, Now;
+    // A primary that went away without a word may come back for that long before it is replaced.
+    CrashGraceSeconds: u64 = 0, Live, Now;
+    // A primary that was shut down in order may come back for that long before it is replaced.
+    CleanShutdownGraceSeconds: u64 = 15, Live, Now;
+    // Where probes are answered besides the API's address, plain and without a password, as host:port or :port.
+    ProbeListenAddress: String = "", Restart, Now;
 }

@@ -3,6 +3,7 @@
 mod address;
 mod adjust;
 mod consequences;
+mod container;
 mod credentials;
 mod file;
 mod filter;
@@ -14,6 +15,7 @@ mod secret;
 mod settings;
 mod value;
 
+pub use container::from_environment;
 pub use credentials::Outside;
 pub use file::{Changes, SEARCH_PATH, Source};
 pub use filter::{ClusterAliases, ClusterFilter, HostPattern, InstanceFilter, Patterns};

@@ -2,7 +2,10 @@
 
 use std::sync::Arc;
 
+use arc_swap::ArcSwap;
+
 use crate::{
+    auth::Auth,
     metrics::Metrics,
     ports::{HealthView, Ports},
     settings::Settings,
@@ -13,9 +16,32 @@ pub(crate) struct App {
     pub(crate) ports: Ports,
     pub(crate) settings: Settings,
     pub(crate) metrics: Arc<Metrics>,
+    admission: ArcSwap<Admission>,
+}
+
+/// Who is let in and who may change things: the part of the settings that changes without a restart.
+#[derive(Debug, Clone)]
+pub(crate) struct Admission {
+    pub(crate) auth: Auth,
+    pub(crate) read_only: bool,
 }
 
 impl App {
+    pub(crate) fn new(settings: Settings, ports: Ports, metrics: Arc<Metrics>) -> Self {
+        let admission = Admission { auth: settings.auth.clone(), read_only: settings.read_only };
+        Self { ports, settings, metrics, admission: ArcSwap::from_pointee(admission) }
+    }
+
+    /// The rules of the moment.
+    pub(crate) fn admission(&self) -> Arc<Admission> {
+        self.admission.load_full()
+    }
+
+    /// Other rules, from the next request on.
+    pub(crate) fn set_admission(&self, admission: Admission) {
+        self.admission.store(Arc::new(admission));
+    }
+
     /// The newest health.
     pub(crate) fn health(&self) -> Arc<HealthView> {
         self.ports.node.health()

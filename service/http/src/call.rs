@@ -19,20 +19,30 @@ pub const PAGE_SIZE: u64 = 20;
 /// Longest host name in a path: DNS allows no more.
 const HOST_MAX_BYTES: usize = 255;
 
+/// Who asks, as the outer service found out. The default may not change anything.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Caller {
+    /// The user's name; empty = nobody in particular.
+    pub(crate) user: String,
+    /// The method of authentication lets it change things. Found out for requests that would.
+    pub(crate) may_act: bool,
+}
+
 /// One request, read.
 pub(crate) struct Call {
     pub(crate) app: Arc<App>,
     pub(crate) params: Params,
     pub(crate) query: Query,
-    /// Who asks; empty = nobody in particular.
-    pub(crate) user: String,
+    /// Who asks.
+    pub(crate) caller: Caller,
 }
 
 impl Call {
     /// May this request do what the row does, on this node, now?
     pub(crate) fn authorize(&self, row: &Row) -> Result<(), ApiError> {
         let leads = || self.app.ports.raft.is_none() || self.app.health().is_leader;
-        let allowed = row.access != Access::Act || (!self.app.settings.read_only && leads());
+        let may_act = || !self.app.admission().read_only && leads() && self.caller.may_act;
+        let allowed = row.access != Access::Act || may_act();
         if allowed { Ok(()) } else { Err(ApiError::Unauthorized) }
     }
 
@@ -91,7 +101,10 @@ impl Call {
 
     /// Who asks, for records: the user, else this machine.
     pub(crate) fn actor(&self) -> String {
-        if self.user.is_empty() { self.app.settings.identity.hostname.clone() } else { self.user.clone() }
+        match self.caller.user.as_str() {
+            "" => self.app.settings.identity.hostname.clone(),
+            user => user.to_owned(),
+        }
     }
 
     /// The newest picture.

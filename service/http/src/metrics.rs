@@ -53,6 +53,7 @@ pub struct Metrics {
     raft_healthy: IntGauge,
     backend_healthy: IntGauge,
     ready: IntGauge,
+    certificate_expires: IntGauge,
     started: Gauge,
 }
 
@@ -146,6 +147,10 @@ impl Metrics {
             raft_healthy: r.gauge("raft_is_healthy", "raft-health is 200"),
             backend_healthy: r.gauge("health_is_healthy", "The backend takes writes"),
             ready: r.gauge("ready", "This node may be sent requests"),
+            certificate_expires: r.gauge(
+                "tls_certificate_expiry_timestamp_seconds",
+                "When the certificate of the API expires; 0 without one",
+            ),
             started: r.add(Gauge::new("orchestrator_start_time_seconds", "When this process began")),
             registry: registrar.0,
         };
@@ -159,6 +164,11 @@ impl Metrics {
             let count = findings.iter().filter(|finding| finding.code == code).count();
             self.findings.with_label_values(&[code.as_str()]).set(i64::try_from(count).unwrap_or(i64::MAX));
         }
+    }
+
+    /// The certificate of the API, by its end in seconds since 1970.
+    pub(crate) fn set_certificate(&self, expires_at: Option<i64>) {
+        self.certificate_expires.set(expires_at.unwrap_or(0));
     }
 
     /// Takes over the newest health. Called for each page, so that nobody need remember to.

@@ -5,6 +5,7 @@
 use std::{sync::Arc, time::Duration};
 
 use futures::future::BoxFuture;
+use orchestrator_config::Secret;
 use orchestrator_core::{
     InstanceKey, Timestamp, TopologyView, analysis::Finding, instance::PromotionRule, observation::Failure,
     policy::Filters, topology::Topology, view::InstanceRecord,
@@ -257,6 +258,26 @@ pub trait Commands: Send + Sync {
     fn recover(&self, wish: RecoverWish) -> Answer<'_, RecoverOutcome>;
 }
 
+/// A token by which its holder may change things (`AuthenticationMethod` `token`).
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AccessToken {
+    /// The half that only the holder knows.
+    pub secret: Secret<String>,
+    /// When it was made.
+    pub generated_at: Timestamp,
+    /// It can be redeemed again and again, and never grows old.
+    pub is_reentrant: bool,
+}
+
+/// Where access tokens are kept, by their public half.
+pub trait Tokens: Send + Sync {
+    /// The token of this public half, whether it was redeemed or not.
+    fn find(&self, public: String) -> Answer<'_, Option<AccessToken>>;
+    /// Marks the token as redeemed and answers it, in one step, if it is reentrant, or if it was not redeemed
+    /// before and was made at `not_before` or later; else `None`.
+    fn redeem(&self, public: String, not_before: Timestamp) -> Answer<'_, Option<AccessToken>>;
+}
+
 /// Roles in the raft group, by the words that clients know.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub enum Role {
@@ -314,6 +335,13 @@ pub struct HealthView {
 pub trait Node: Send + Sync {
     /// The newest health. Cheap: a clone of a shared value, no lock that is held for long, no I/O.
     fn health(&self) -> Arc<HealthView>;
+    /// Why only a restart would help, for `/livez`: a loop that has not turned for half a minute, a task that
+    /// ended, a backend's thread that does not answer. Never the leader, a quorum, a peer or a server: a
+    /// restart mends none of these. Cheap as [`Node::health`]; without an answer of its own, a node that
+    /// answers at all lives.
+    fn stuck(&self) -> Option<String> {
+        None
+    }
     /// Nodes seen in this node's backend, itself first; `None` = unknown.
     fn available_nodes(&self) -> Option<Vec<NodeHealth>>;
     /// Members that reported to this leader lately; `None` elsewhere.

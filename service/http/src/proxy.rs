@@ -1,8 +1,9 @@
 //! Forwarding to the leader.
 //!
-//! The client's own credentials travel along and are checked again there. Answers are streamed.
+//! The client's own credentials travel along and are checked again there: a node never says of a client who it
+//! is, so that there is nothing to forge. Answers are streamed.
 
-use std::{net::IpAddr, time::Duration};
+use std::{net::IpAddr, sync::Arc, time::Duration};
 
 use bytes::Bytes;
 use http::{
@@ -12,11 +13,11 @@ use http::{
 };
 use http_body_util::{BodyExt, Empty, combinators::BoxBody};
 use hyper_util::{
-    client::legacy::{Client, connect::HttpConnector},
+    client::legacy::Client,
     rt::{TokioExecutor, TokioTimer},
 };
 
-use crate::table::Access;
+use crate::{auth::Auth, connector::Connector, table::Access, tls::Tls};
 
 /// Whatever a body may fail with.
 pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
@@ -29,8 +30,6 @@ pub type Body = BoxBody<Bytes, BodyError>;
 /// the leader would send it around for ever.
 pub(crate) const FORWARDED_MARK: HeaderName = HeaderName::from_static("x-orchestrator-forwarded");
 
-/// A leader that is not connected to within this is as good as gone: they are one network apart.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
 /// A read is answered from memory or by one query; the original waits as long.
 const READ_TIMEOUT: Duration = Duration::from_secs(5);
 /// Operations and recoveries wait for servers: draining a relay log, moving a replica that is slow to stop.
@@ -60,7 +59,7 @@ const X_FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum ForwardError {
     /// The leader's URI cannot be used.
-    #[error("leader uri {0:?} is not http://host:port")]
+    #[error("leader uri {0:?} is not http://host:port or https://host:port")]
     BadLeader(String),
     /// No answer in time; the leader may still do what was asked.
     #[error("no answer from the leader within {0:?}")]
@@ -73,21 +72,18 @@ pub(crate) enum ForwardError {
 /// Forwards requests to whoever leads.
 #[derive(Clone)]
 pub(crate) struct Proxy {
-    client: Client<HttpConnector, NoBody>,
+    client: Client<Connector, NoBody>,
 }
 
 impl Proxy {
-    pub(crate) fn new() -> Self {
-        let mut connector = HttpConnector::new();
-        connector.set_connect_timeout(Some(CONNECT_TIMEOUT));
-        connector.set_nodelay(true);
+    pub(crate) fn new(tls: Arc<Tls>) -> Self {
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
             // `Host` stays as the client wrote it.
             .set_host(false)
-            .build(connector);
+            .build(Connector::new(tls));
         Self { client }
     }
 
@@ -97,13 +93,14 @@ impl Proxy {
         request: Request<NoBody>,
         leader: &str,
         access: Access,
+        auth: &Auth,
         client: Option<IpAddr>,
     ) -> Result<Response<Body>, ForwardError> {
-        let outgoing = outgoing(request, leader, client)?;
+        let outgoing = outgoing(request, leader, auth, client)?;
         let limit = if access == Access::Act { ACT_TIMEOUT } else { READ_TIMEOUT };
         let answer = tokio::time::timeout(limit, self.client.request(outgoing));
         let mut response = answer.await.map_err(|_| ForwardError::Timeout(limit))??;
-        strip_hop_by_hop(response.headers_mut());
+        strip_hop_by_hop(response.headers_mut(), |_| false);
         *response.version_mut() = Version::HTTP_11;
         Ok(response.map(|body| body.map_err(Into::into).boxed()))
     }
@@ -112,12 +109,13 @@ impl Proxy {
 fn outgoing(
     request: Request<NoBody>,
     leader: &str,
+    auth: &Auth,
     client: Option<IpAddr>,
 ) -> Result<Request<NoBody>, ForwardError> {
     let uri = target(leader, request.uri().path_and_query())
         .ok_or_else(|| ForwardError::BadLeader(leader.to_owned()))?;
     let (mut parts, _) = request.into_parts();
-    strip_hop_by_hop(&mut parts.headers);
+    strip_hop_by_hop(&mut parts.headers, |name| auth.identifies(name));
     parts.headers.remove(header::CONTENT_LENGTH);
     // A request of HTTP/1.0 may have none, which HTTP/1.1 does not allow.
     if let Entry::Vacant(host) = parts.headers.entry(header::HOST)
@@ -141,20 +139,24 @@ fn outgoing(
 fn target(leader: &str, path: Option<&PathAndQuery>) -> Option<Uri> {
     let base: Uri = leader.parse().ok()?;
     let authority = base.authority()?.clone();
-    if base.scheme_str() != Some("http") || !matches!(base.path(), "" | "/") {
+    let scheme = base.scheme_str().filter(|scheme| matches!(*scheme, "http" | "https"))?;
+    if !matches!(base.path(), "" | "/") {
         return None;
     }
     let path = path.cloned().unwrap_or_else(|| PathAndQuery::from_static("/"));
-    Uri::builder().scheme("http").authority(authority).path_and_query(path).build().ok()
+    Uri::builder().scheme(scheme).authority(authority).path_and_query(path).build().ok()
 }
 
-fn strip_hop_by_hop(headers: &mut HeaderMap) {
+/// Drops what is meant for one connection. `kept` is what `Connection` may not name: a client would otherwise
+/// have this node take off the header by which a proxy before it says who asks.
+fn strip_hop_by_hop(headers: &mut HeaderMap, kept: impl Fn(&HeaderName) -> bool) {
     let named: Vec<HeaderName> = headers
         .get_all(header::CONNECTION)
         .iter()
         .filter_map(|value| value.to_str().ok())
         .flat_map(|value| value.split(','))
         .filter_map(|name| name.trim().parse().ok())
+        .filter(|name| !kept(name))
         .collect();
     for name in named.iter().chain(&HOP_BY_HOP) {
         headers.remove(name);
@@ -193,8 +195,32 @@ mod tests {
         {
             headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
         }
-        strip_hop_by_hop(&mut headers);
+        strip_hop_by_hop(&mut headers, |_| false);
         assert_eq!(headers.keys().map(HeaderName::as_str).collect::<Vec<_>>(), ["cookie"]);
+    }
+
+    #[test]
+    fn a_client_cannot_have_its_name_taken_off() {
+        let mut headers = HeaderMap::new();
+        for (name, value) in [
+            ("connection", "x-forwarded-user, Authorization, cookie, x-other"),
+            ("x-forwarded-user", "ann"),
+            ("authorization", "Basic eA=="),
+            ("cookie", "a=b"),
+            ("x-other", "1"),
+        ] {
+            headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        }
+        let auth = Auth::new(&orchestrator_config::HttpAuth::Proxy {
+            user_header: "X-Forwarded-User".into(),
+            power_users: Vec::new(),
+            power_groups: Vec::new(),
+        });
+        let auth = auth.unwrap();
+        strip_hop_by_hop(&mut headers, |name| auth.identifies(name));
+        let mut left: Vec<_> = headers.keys().map(HeaderName::as_str).collect();
+        left.sort_unstable();
+        assert_eq!(left, ["authorization", "cookie", "x-forwarded-user"]);
     }
 
     #[test]
@@ -210,7 +236,8 @@ mod tests {
         let path = PathAndQuery::from_static("/api/clusters?x=1");
         let to = |leader| target(leader, Some(&path)).map(|uri| uri.to_string());
         assert_eq!(to("http://[::1]:3000").unwrap(), "http://[::1]:3000/api/clusters?x=1");
-        for leader in ["", "host:3000", "https://host:3000", "http://host:3000/x", "http://"] {
+        assert_eq!(to("https://orc-1:3000/").unwrap(), "https://orc-1:3000/api/clusters?x=1");
+        for leader in ["", "host:3000", "ftp://host:3000", "http://host:3000/x", "http://"] {
             assert_eq!(to(leader), None, "{leader}");
         }
     }

@@ -1,10 +1,6 @@
 //! One request from end to end: checked, admitted, answered here or forwarded, counted, logged.
 
-use std::{
-    net::{IpAddr, SocketAddr},
-    sync::Arc,
-    time::Instant,
-};
+use std::{net::IpAddr, sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -16,9 +12,13 @@ use tracing::{debug, warn};
 use warp::filters::BoxedFilter;
 
 use crate::{
-    app::App,
+    app::{Admission, App},
+    auth::{Auth, InvalidAuth},
+    call::{Call, Caller},
     metrics::{Metrics, RequestClass},
-    path::{self, InvalidPath},
+    origin::{Origin, Stranger},
+    pages::Page,
+    path::{self, InvalidPath, Query},
     ports::Ports,
     proxy::{self, Body, FORWARDED_MARK, NoBody, Proxy},
     reply,
@@ -46,7 +46,7 @@ enum Target {
     /// A route of the table.
     Route(&'static Row),
     /// A page outside the API.
-    Page(Access),
+    Page(Page),
     /// Nowhere.
     Nothing,
 }
@@ -55,9 +55,36 @@ impl Target {
     fn access(&self) -> Access {
         match self {
             Self::Route(row) => row.access,
-            Self::Page(access) => *access,
+            Self::Page(page) => page.access(),
             Self::Nothing => Access::Read,
         }
+    }
+
+    /// For the log: never what a client wrote.
+    fn name(&self) -> &'static str {
+        match self {
+            Self::Route(row) => row.template,
+            Self::Page(_) => "page",
+            Self::Nothing => "",
+        }
+    }
+
+    fn class(&self) -> Class {
+        match self {
+            Self::Route(row) => row.class,
+            Self::Page(page) => page.class(),
+            Self::Nothing => Class::Local,
+        }
+    }
+
+    /// The status check, which may be free of certificates.
+    fn is_status(&self) -> bool {
+        matches!(self, Self::Route(row) if row.template == routes::STATUS)
+    }
+
+    /// How the request is counted, answered here or turned away.
+    fn counted(&self) -> RequestClass {
+        if matches!(self, Self::Nothing) { RequestClass::Unknown } else { RequestClass::Local }
     }
 }
 
@@ -65,11 +92,11 @@ impl Api {
     /// The API over what the rest of the node can do.
     pub fn new(settings: Settings, ports: Ports, metrics: Arc<Metrics>) -> Self {
         let base = Base::new(&settings.prefix(), &settings.status_endpoint);
-        let app = Arc::new(App { ports, settings, metrics });
+        let app = Arc::new(App::new(settings, ports, metrics));
         let inner = Inner {
             base,
             table: Table::new(routes::rows()),
-            proxy: Proxy::new(),
+            proxy: Proxy::new(app.settings.tls.clone()),
             routes: routes::filter(&app),
             app,
         };
@@ -81,55 +108,99 @@ impl Api {
         &self.inner.app.settings
     }
 
-    /// Answers one request. `peer` is the client's address; `None` = it came through a unix socket.
+    /// Admits by other rules from the next request on, without a restart. A method that lacks something is not
+    /// taken over: what was in force stays in force.
+    ///
+    /// # Errors
+    /// `token` without a store of tokens.
+    pub fn readmit(&self, auth: Auth, read_only: bool) -> Result<(), InvalidAuth> {
+        auth.check()?;
+        self.inner.app.set_admission(Admission { auth, read_only });
+        Ok(())
+    }
+
+    /// Answers one request.
     ///
     /// All routes are read with GET or HEAD: what a request carries besides its headers is not looked at.
-    pub fn handle<B>(
-        &self,
-        request: Request<B>,
-        peer: Option<SocketAddr>,
-    ) -> BoxFuture<'static, Response<Body>> {
+    pub fn handle<B>(&self, request: Request<B>, origin: Origin) -> BoxFuture<'static, Response<Body>> {
         let inner = self.inner.clone();
         let request = request.map(|_| NoBody::new());
-        Box::pin(async move { inner.serve(request, peer).await })
+        Box::pin(async move { inner.serve(request, &origin).await })
+    }
+
+    /// Answers a probe: health, liveness, readiness and metrics of this node, to whoever asks. Everything else
+    /// is not there. What is below the prefix is also found without it.
+    pub fn probe<B>(&self, request: Request<B>) -> BoxFuture<'static, Response<Body>> {
+        let inner = self.inner.clone();
+        let request = request.map(|_| ());
+        Box::pin(async move {
+            let started = Instant::now();
+            let response = inner.probe(&request).await;
+            let status = response.status().as_u16();
+            inner.app.metrics.observe_request(RequestClass::Local, status, started.elapsed());
+            boxed(response)
+        })
     }
 }
 
 impl Inner {
     /// Answers, counts, logs.
-    async fn serve(&self, request: Request<NoBody>, peer: Option<SocketAddr>) -> Response<Body> {
+    async fn serve(&self, request: Request<NoBody>, origin: &Origin) -> Response<Body> {
         let started = Instant::now();
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-        let (response, class) = self.answer(request, peer.map(|peer| peer.ip())).await;
+        let (response, class) = self.answer(request, origin).await;
         let status = response.status().as_u16();
         let elapsed = started.elapsed();
         self.app.metrics.observe_request(class, status, elapsed);
         let elapsed_ms = elapsed.as_secs_f64() * 1000.0;
-        debug!(%method, %path, status, elapsed_ms, ?peer, "request");
+        debug!(%method, %path, status, elapsed_ms, peer = ?origin.address, "request");
         response
     }
 
-    async fn answer(&self, request: Request<NoBody>, peer: Option<IpAddr>) -> (Response<Body>, RequestClass) {
+    async fn answer(&self, request: Request<NoBody>, origin: &Origin) -> (Response<Body>, RequestClass) {
         let target = match self.target(&request) {
             Ok(target) => target,
             Err(error) => return (refused(error), RequestClass::Unknown),
         };
-        let Some(user) = self.admit(&request, &target) else {
+        // One for the whole request: the rules may change meanwhile.
+        let auth = &self.app.admission().auth;
+        let Some(user) = admit(auth, &request, &target) else {
             return (boxed(routes::not_authorized()), RequestClass::Local);
         };
-        let Target::Route(row) = target else {
-            let class = match target {
-                Target::Nothing => RequestClass::Unknown,
-                _ => RequestClass::Local,
-            };
-            return (self.here(request, &user).await, class);
-        };
-        match self.leader_for(row) {
-            None => (self.here(request, &user).await, RequestClass::Local),
+        if let Err(stranger) = self.check_certificate(origin, &target) {
+            return (
+                boxed(reply::text(StatusCode::UNAUTHORIZED, format!("{stranger}\n"))),
+                RequestClass::Local,
+            );
+        }
+        match self.leader_for(target.class()) {
+            None => (self.here(request, auth, user, &target).await, target.counted()),
             Some(_) if request.headers().contains_key(FORWARDED_MARK) => {
                 (proxy::empty(StatusCode::LOOP_DETECTED), RequestClass::Forwarded)
             }
-            Some(leader) => (self.forward(request, &leader, row, peer).await, RequestClass::Forwarded),
+            Some(leader) => {
+                let client = origin.address.map(|address| address.ip());
+                (self.forward(request, auth, &leader, &target, client).await, RequestClass::Forwarded)
+            }
+        }
+    }
+
+    /// Only the checks of load balancers and kubelets, and only those that this node answers by itself.
+    async fn probe(&self, request: &Request<()>) -> Response<Bytes> {
+        let Ok(path) = path::decode(request.uri().path()) else { return reply::not_found() };
+        if !is_readable(request.method()) {
+            return reply::not_found();
+        }
+        if let Some(page) = Page::of(&path, "").filter(|page| page.is_probe()) {
+            return page.answer(&self.app, &Query::default()).await;
+        }
+        let route = self.base.route(&path).or_else(|| path.strip_prefix("/api/"));
+        match route.and_then(|route| self.table.find(route)) {
+            Some((row, params)) if row.access == Access::Open && row.class == Class::Local => {
+                let (app, caller) = (self.app.clone(), Caller::default());
+                routes::answer(row, Call { app, params, query: Query::default(), caller }).await
+            }
+            _ => reply::not_found(),
         }
     }
 
@@ -139,27 +210,31 @@ impl Inner {
             return Err(InvalidPath::TooLong);
         }
         let path = path::decode(uri.path())?;
-        if !matches!(*request.method(), Method::GET | Method::HEAD) {
+        if !is_readable(request.method()) {
             return Ok(Target::Nothing);
         }
-        if routes::is_page(&path) {
-            let access = if routes::is_probe_page(&path) { Access::Open } else { Access::Read };
-            return Ok(Target::Page(access));
+        if let Some(page) = Page::of(&path, &self.app.settings.prefix()) {
+            return Ok(Target::Page(page));
         }
         let row = self.base.route(&path).and_then(|route| self.table.find(route));
         Ok(row.map_or(Target::Nothing, |(row, _)| Target::Route(row)))
     }
 
-    /// The user's name, empty where anybody may ask; `None` to turn the request away.
-    fn admit(&self, request: &Request<NoBody>, target: &Target) -> Option<String> {
-        let user = self.app.settings.auth.admit(request.headers());
-        user.or((target.access() == Access::Open).then_some("")).map(str::to_owned)
+    /// With mutual TLS, all but the probes take a certificate of a valid unit.
+    fn check_certificate(&self, origin: &Origin, target: &Target) -> Result<(), Stranger> {
+        let tls = self.app.settings.tls.settings();
+        let is_free =
+            target.access() == Access::Open || (target.is_status() && !tls.status_needs_certificate);
+        if !tls.client_certificates || is_free {
+            return Ok(());
+        }
+        origin.channel.check(&tls.valid_units)
     }
 
     /// Where the leader is, if it is for the leader to answer. While nobody is known to lead, this node
     /// answers as well as it can.
-    fn leader_for(&self, row: &Row) -> Option<String> {
-        if row.class == Class::Local || self.app.ports.raft.is_none() {
+    fn leader_for(&self, class: Class) -> Option<String> {
+        if class == Class::Local || self.app.ports.raft.is_none() {
             return None;
         }
         let health = self.app.health();
@@ -173,29 +248,53 @@ impl Inner {
     async fn forward(
         &self,
         request: Request<NoBody>,
+        auth: &Auth,
         leader: &str,
-        row: &Row,
-        peer: Option<IpAddr>,
+        target: &Target,
+        client: Option<IpAddr>,
     ) -> Response<Body> {
-        match self.proxy.forward(request, leader, row.access, peer).await {
+        match self.proxy.forward(request, leader, target.access(), auth, client).await {
             Ok(response) => response,
             Err(error) => {
-                warn!(
-                    leader,
-                    route = row.template,
-                    error = &error as &dyn std::error::Error,
-                    "not forwarded"
-                );
+                let error = &error as &dyn std::error::Error;
+                warn!(leader, route = target.name(), error, "not forwarded");
                 proxy::empty(StatusCode::BAD_GATEWAY)
             }
         }
     }
 
-    async fn here(&self, request: Request<NoBody>, user: &str) -> Response<Body> {
+    async fn here(
+        &self,
+        request: Request<NoBody>,
+        auth: &Auth,
+        user: String,
+        target: &Target,
+    ) -> Response<Body> {
+        // Looking up tokens and groups costs; most requests only read.
+        let may_act = target.access() == Access::Act && {
+            let now = self.app.ports.reads.picture().now;
+            auth.may_act(&user, request.headers(), now).await
+        };
+        let caller = Caller { user, may_act };
         let service = TowerToHyperService::new(warp::service(self.routes.clone()));
-        let Ok(response) = service.call(routes::with_user(request, user)).await;
+        let Ok(response) = service.call(routes::with_caller(request, caller)).await;
         response.map(|body| body.map_err(Into::into).boxed())
     }
+}
+
+/// The user's name, empty where anybody may ask; `None` to turn the request away.
+fn admit(auth: &Auth, request: &Request<NoBody>, target: &Target) -> Option<String> {
+    auth.admit(request.headers()).or((target.access() == Access::Open).then(String::new))
+}
+
+fn is_readable(method: &Method) -> bool {
+    matches!(*method, Method::GET | Method::HEAD)
+}
+
+/// What a client hears that speaks plain HTTP where TLS is spoken; in the words of Go's servers, which people
+/// search for.
+pub(crate) fn not_https() -> Response<Body> {
+    boxed(reply::text(StatusCode::BAD_REQUEST, "Client sent an HTTP request to an HTTPS server.\n"))
 }
 
 fn refused(error: InvalidPath) -> Response<Body> {

@@ -1,24 +1,32 @@
 //! What the API is told at its start.
 
-use std::path::PathBuf;
+use std::{path::PathBuf, sync::Arc};
 
 use orchestrator_config::{HttpAuth, ListenSettings, MessageIdentity};
 use orchestrator_wire::Limits;
 
-use crate::auth::{Auth, UnsupportedAuth};
+use crate::{
+    auth::{Auth, InvalidAuth},
+    tls::Tls,
+};
 
 /// Settings of the API. The server makes them from the configuration.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// Where to listen.
     pub listen: Listen,
+    /// Where probes are answered besides, plain and without a password, in the notation of [`Listen::Tcp`]
+    /// (`ProbeListenAddress`); `None` = nowhere else.
+    pub probes: Option<String>,
+    /// HTTPS, and how the leader is connected to. Its owner calls [`Tls::reload`] and [`Tls::watch_files`].
+    pub tls: Arc<Tls>,
     /// Prefix of every route, as configured; see [`Settings::prefix`].
     pub url_prefix: String,
     /// Path of the status check. The default is `/api/status` below the prefix; any other is taken verbatim.
     pub status_endpoint: String,
-    /// Who is let in.
+    /// Who is let in, at first: see [`Api::readmit`](crate::Api::readmit).
     pub auth: Auth,
-    /// Nobody may change anything.
+    /// Nobody may change anything, at first: likewise.
     pub read_only: bool,
     /// Who this node is.
     pub identity: Identity,
@@ -63,6 +71,8 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             listen: Listen::Tcp(":3000".into()),
+            probes: None,
+            tls: Tls::off(),
             url_prefix: String::new(),
             status_endpoint: DEFAULT_STATUS_ENDPOINT.into(),
             auth: Auth::None,
@@ -76,19 +86,21 @@ impl Default for Settings {
 }
 
 impl Settings {
-    /// From the configuration, and what only the node knows.
+    /// From the configuration, and what only the node knows. TLS and the store of tokens are added by
+    /// struct update.
     ///
     /// # Errors
-    /// The authentication method is not supported.
+    /// The authentication method is not complete.
     pub fn new(
         listen: &ListenSettings,
         auth: &HttpAuth,
         identity: Identity,
         limits: Limits,
-    ) -> Result<Self, UnsupportedAuth> {
+    ) -> Result<Self, InvalidAuth> {
         let ListenSettings {
             address,
             socket,
+            probes,
             url_prefix,
             status_endpoint,
             read_only,
@@ -97,6 +109,7 @@ impl Settings {
         } = listen;
         Ok(Self {
             listen: socket.clone().map_or_else(|| Listen::Tcp(address.clone()), Listen::Unix),
+            probes: probes.clone(),
             url_prefix: url_prefix.clone(),
             status_endpoint: status_endpoint.clone(),
             auth: Auth::new(auth)?,

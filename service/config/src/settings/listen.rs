@@ -15,6 +15,8 @@ pub struct ListenSettings {
     pub address: String,
     /// A unix socket, served *instead of* `address`.
     pub socket: Option<PathBuf>,
+    /// `host:port` or `:port` where probes are answered besides, plain and without a password; `None` = nowhere.
+    pub probes: Option<String>,
     /// Prefix of every route: empty, or `/` and a text without a slash at its end.
     pub url_prefix: String,
     /// Path of the status check; `/api/status` or one that is served verbatim, without the prefix.
@@ -25,6 +27,27 @@ pub struct ListenSettings {
     pub message_identity: Option<MessageIdentity>,
     /// The text of [`MessageIdentity::Custom`], and what stands in for a name that is not known.
     pub custom_identity: String,
+}
+
+/// HTTPS of the API, and how the leader's is trusted.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct ListenTls {
+    /// HTTPS on `address`; a certificate and a key are there. A socket stays plain.
+    pub serve: bool,
+    /// Certificate and its chain, PEM.
+    pub certificate: Option<PathBuf>,
+    /// Its key, PEM.
+    pub private_key: Option<PathBuf>,
+    /// Authorities of clients and of the leader, PEM; `None` = the system's.
+    pub authority: Option<PathBuf>,
+    /// Believe any certificate of the leader.
+    pub skip_verify: bool,
+    /// Admit only clients with a certificate of a valid unit, and show one's own to the leader.
+    pub client_certificates: bool,
+    /// Units (`OU`) that are admitted.
+    pub valid_units: Vec<String>,
+    /// The status check needs a certificate, too.
+    pub status_needs_certificate: bool,
 }
 
 /// The name by which a node begins its messages.
@@ -87,7 +110,12 @@ pub(super) fn build(check: &mut Check<'_>) -> ListenSettings {
     {
         check.error(&file.ListenAddress, text);
     }
+    let probes = Some(file.ProbeListenAddress.value.clone()).filter(|address| !address.is_empty());
+    if let Some(Err(text)) = probes.as_deref().map(listen_port) {
+        check.error(&file.ProbeListenAddress, text);
+    }
     ListenSettings {
+        probes,
         address: file.ListenAddress.value.clone(),
         socket,
         url_prefix: file.URLPrefix.value.clone(),
@@ -95,6 +123,31 @@ pub(super) fn build(check: &mut Check<'_>) -> ListenSettings {
         read_only: *file.ReadOnly,
         message_identity: message_identity(check),
         custom_identity: file.CustomOrcIdentity.value.clone(),
+    }
+}
+
+/// Rule of ours: who asks for encryption must not be served without, so what it needs must be there.
+pub(super) fn build_tls(check: &mut Check<'_>) -> ListenTls {
+    let file = check.file;
+    for (needed_by, wanted) in [(&file.UseSSL, *file.UseSSL), (&file.UseMutualTLS, *file.UseMutualTLS)] {
+        for (files, what) in [
+            (&file.SSLCertFile, "a certificate; write the path of a PEM file"),
+            (&file.SSLPrivateKeyFile, "a private key; write the path of a PEM file"),
+        ] {
+            if wanted && files.is_empty() {
+                check.missing(files, needed_by, &format!("{} needs {what}", needed_by.name));
+            }
+        }
+    }
+    ListenTls {
+        serve: *file.UseSSL,
+        certificate: optional_path(&file.SSLCertFile),
+        private_key: optional_path(&file.SSLPrivateKeyFile),
+        authority: optional_path(&file.SSLCAFile),
+        skip_verify: *file.SSLSkipVerify,
+        client_certificates: *file.UseMutualTLS,
+        valid_units: file.SSLValidOUs.value.clone(),
+        status_needs_certificate: *file.StatusOUVerify,
     }
 }
 

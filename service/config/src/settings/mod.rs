@@ -20,7 +20,7 @@ pub use classification::ClassificationSettings;
 pub use detection::DetectionSettings;
 pub use discovery::{DiscoverySettings, HostnameResolve, InstanceNaming};
 pub use hooks::HookSettings;
-pub use listen::{HttpAuth, ListenSettings, MessageIdentity};
+pub use listen::{HttpAuth, ListenSettings, ListenTls, MessageIdentity};
 pub use raft::RaftSettings;
 pub use recovery::{BehindPolicy, RecoverySettings};
 pub use topology::{TlsFiles, TlsMode, TopologyAccess};
@@ -36,6 +36,8 @@ pub struct Settings {
     pub debug: bool,
     /// Where and how the API is served.
     pub listen: ListenSettings,
+    /// HTTPS of the API.
+    pub tls: ListenTls,
     /// Who may use the API.
     pub auth: HttpAuth,
     /// Where state is kept.
@@ -66,6 +68,7 @@ impl Settings {
         Self {
             debug: *file.Debug,
             listen: listen::build(&mut check),
+            tls: listen::build_tls(&mut check),
             auth: listen::build_auth(&mut check),
             backend: backend::build(&mut check),
             raft,

@@ -104,25 +104,21 @@ fn secrets_are_neither_dumped_nor_printed() {
 fn the_plan_of_a_key_is_part_of_the_table() {
     let count = |plan| orchestrator_config::KEYS.iter().filter(|key| key.plan == plan).count();
     let counts = [Plan::Now, Plan::Later, Plan::Mysql, Plan::Obsolete].map(count);
-    expect!["[101, 52, 15, 38]"].assert_eq(&format!("{counts:?}"));
+    expect!["[112, 44, 15, 38]"].assert_eq(&format!("{counts:?}"));
 }
 
 #[test]
 fn what_somebody_relies_on_in_vain_gets_a_sentence_of_its_own() {
     expect![[r#"
-        warning conf.json:2:3: UseSSL: this version serves plain HTTP; keep the API inside a trusted network
-        warning conf.json:3:3: UseMutualTLS: this version asks for no client certificates; keep the API inside a trusted network
-        warning conf.json:4:3: ConsulAddress: this version does not publish primaries there; let a hook do it
-        warning conf.json:5:3: ZkAddress: this version does not publish primaries there; let a hook do it
-        warning conf.json:6:3: ServeAgentsHttp: agents are no longer served
-        warning conf.json:7:3: PseudoGTIDPattern: Pseudo-GTID is not supported; match and regroup commands on it are unavailable
-        warning conf.json:8:3: MySQLConnectTimeoutSeconds: there is always a deadline; 0 means 600 seconds
-        warning known keys without an effect in this version yet: UseSSL (line 2), UseMutualTLS (line 3), ConsulAddress (line 4), ZkAddress (line 5) of conf.json
-        warning obsolete keys, without any effect: PseudoGTIDPattern (line 7), ServeAgentsHttp (line 6) of conf.json
+        warning conf.json:2:3: ConsulAddress: this version does not publish primaries there; let a hook do it
+        warning conf.json:3:3: ZkAddress: this version does not publish primaries there; let a hook do it
+        warning conf.json:4:3: ServeAgentsHttp: agents are no longer served
+        warning conf.json:5:3: PseudoGTIDPattern: Pseudo-GTID is not supported; match and regroup commands on it are unavailable
+        warning conf.json:6:3: MySQLConnectTimeoutSeconds: there is always a deadline; 0 means 600 seconds
+        warning known keys without an effect in this version yet: ConsulAddress (line 2), ZkAddress (line 3) of conf.json
+        warning obsolete keys, without any effect: PseudoGTIDPattern (line 5), ServeAgentsHttp (line 4) of conf.json
     "#]].assert_eq(&messages(
         r#"{
-  "UseSSL": true,
-  "UseMutualTLS": true,
   "ConsulAddress": "127.0.0.1:8500",
   "ZkAddress": "zk1,zk2",
   "ServeAgentsHttp": true,
@@ -130,4 +126,16 @@ fn what_somebody_relies_on_in_vain_gets_a_sentence_of_its_own() {
   "MySQLConnectTimeoutSeconds": 0
 }"#,
     ));
+}
+
+#[test]
+fn who_asks_for_an_encrypted_api_must_name_what_it_needs() {
+    expect![[r#"
+        error conf.json:2:2: SSLCertFile: UseSSL needs a certificate; write the path of a PEM file
+        error conf.json:2:2: SSLPrivateKeyFile: UseSSL needs a private key; write the path of a PEM file
+        error conf.json:3:2: SSLCertFile: UseMutualTLS needs a certificate; write the path of a PEM file
+        error conf.json:3:2: SSLPrivateKeyFile: UseMutualTLS needs a private key; write the path of a PEM file
+    "#]]
+    .assert_eq(&messages("{\n \"UseSSL\": true,\n \"UseMutualTLS\": true\n}"));
+    expect![""].assert_eq(&messages("{\"UseSSL\": false, \"UseMutualTLS\": false}"));
 }

@@ -5,12 +5,15 @@ use orchestrator_config::{File, KEYS, KeySpec, Plan, Reload};
 
 use crate::{dumped, load_with, loaded, messages};
 
-const OURS: [&str; 5] = [
+const OURS: [&str; 8] = [
     "FailureDetectionQuorum",
     "SharedProbing",
     "PrimaryPulseMilliseconds",
     "PrimaryPulseTimeoutMilliseconds",
     "FailedPrimaryReadOnly",
+    "CrashGraceSeconds",
+    "CleanShutdownGraceSeconds",
+    "ProbeListenAddress",
 ];
 
 fn legacy_keys() -> impl Iterator<Item = &'static KeySpec> {

@@ -121,9 +121,9 @@ fn words_that_are_none_are_reported_with_those_that_are() {
     "#]]
     .assert_eq(&messages(r#"{"AuthenticationMethod": "Multi"}"#));
     expect![[r#"
+        error conf.json:1:35: SSLCertFile: UseSSL needs a certificate; write the path of a PEM file
+        error conf.json:1:35: SSLPrivateKeyFile: UseSSL needs a private key; write the path of a PEM file
         warning conf.json:1:2: AuthenticationMethod: the user is empty; write HTTPAuthUser
-        warning conf.json:1:35: UseSSL: this version serves plain HTTP; keep the API inside a trusted network
-        warning known keys without an effect in this version yet: UseSSL (line 1) of conf.json
     "#]]
     .assert_eq(&messages(r#"{"AuthenticationMethod": "basic", "UseSSL": true}"#));
 }

@@ -1,15 +1,14 @@
 //! What load balancers and probes ask. Everything here is answered from the health value, which somebody
 //! else computes: no lock, no disk, no network.
 
-use bytes::Bytes;
-use http::{Response, StatusCode};
+use http::StatusCode;
 use orchestrator_wire::{HealthStatus, NodeHealth};
 
 use crate::{
     app::App,
     call::Call,
     error::ApiError,
-    reply::{self, Outcome, Reply, encode, ok, raw},
+    reply::{Outcome, Reply, encode, ok, raw},
     table::{Row, rows},
 };
 
@@ -94,14 +93,4 @@ fn status(app: &App) -> HealthStatus {
         raft_advertise: identity.raft_advertise.clone(),
         raft_healthy_members: app.ports.node.healthy_members(),
     }
-}
-
-/// `/readyz`: 200 as long as this node may be sent requests; else one reason a line.
-pub(super) fn readyz(app: &App) -> Response<Bytes> {
-    let health = app.health();
-    if health.ready {
-        return reply::text(StatusCode::OK, "ok\n");
-    }
-    let reasons = if health.reasons.is_empty() { "not ready".into() } else { health.reasons.join("\n") };
-    reply::text(StatusCode::SERVICE_UNAVAILABLE, format!("{reasons}\n"))
 }

@@ -22,8 +22,9 @@ use warp::{Filter, Rejection, filters::BoxedFilter, path::FullPath};
 
 use crate::{
     app::App,
-    call::Call,
+    call::{Call, Caller},
     gzip,
+    pages::Page,
     path::{self, Query},
     reply,
     settings::DEFAULT_STATUS_ENDPOINT,
@@ -48,10 +49,6 @@ pub(crate) const GROUPS: [&[Row]; 10] = [
 pub fn rows() -> impl Iterator<Item = &'static Row> {
     GROUPS.into_iter().flatten()
 }
-
-/// Who asks, set by the outer service for the handlers.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct User(pub(crate) String);
 
 /// Where the API begins and the status check is.
 #[derive(Debug, Clone)]
@@ -81,7 +78,7 @@ impl Base {
 }
 
 /// The route of the status check, which the configuration can move elsewhere.
-const STATUS: &str = "status";
+pub(crate) const STATUS: &str = "status";
 
 /// The whole API as one filter: every request gets an answer.
 pub(crate) fn filter(app: &Arc<App>) -> BoxedFilter<(Response<Bytes>,)> {
@@ -109,15 +106,16 @@ fn group(app: &Arc<App>, base: &Base, rows: &'static [Row]) -> BoxedFilter<(Resp
             std::future::ready(found.ok_or_else(warp::reject::not_found))
         })
         .and(warp::query::raw().or(warp::any().map(String::new)).unify())
-        .and(warp::ext::optional::<User>())
-        .then(move |(row, params): (&'static Row, _), query: String, user: Option<User>| {
-            let user = user.unwrap_or_default().0;
-            answer(row, Call { app: app.clone(), params, query: Query::parse(&query), user })
+        .and(warp::ext::optional::<Caller>())
+        .then(move |(row, params): (&'static Row, _), query: String, caller: Option<Caller>| {
+            let caller = caller.unwrap_or_default();
+            answer(row, Call { app: app.clone(), params, query: Query::parse(&query), caller })
         })
         .boxed()
 }
 
-async fn answer(row: &'static Row, call: Call) -> Response<Bytes> {
+/// Runs a row, if whoever asks may.
+pub(crate) async fn answer(row: &'static Row, call: Call) -> Response<Bytes> {
     let prefix = call.app.settings.message_prefix.clone();
     let outcome = match call.authorize(row) {
         Ok(()) => (row.run)(call).await,
@@ -136,40 +134,31 @@ fn readable() -> impl Filter<Extract = (), Error = Rejection> + Clone {
         .untuple_one()
 }
 
-/// What is not below the prefix: probes and metrics, at the same place on every node.
+/// What is not of the table.
 fn pages(app: &Arc<App>) -> BoxedFilter<(Response<Bytes>,)> {
-    let (ready, metrics) = (app.clone(), app.clone());
-    let livez = readable().and(warp::path!("livez")).map(|| reply::text(StatusCode::OK, "ok\n"));
-    let readyz = readable().and(warp::path!("readyz")).map(move || health::readyz(&ready));
-    let metrics = readable().and(warp::path!("metrics")).map(move || page(&metrics));
-    livez.or(readyz).unify().or(metrics).unify().boxed()
-}
-
-/// Pages outside the API that need no authentication.
-pub(crate) fn is_probe_page(path: &str) -> bool {
-    matches!(path.strip_suffix('/').unwrap_or(path), "/livez" | "/readyz")
-}
-
-/// Pages outside the API.
-pub(crate) fn is_page(path: &str) -> bool {
-    is_probe_page(path) || path.strip_suffix('/').unwrap_or(path) == "/metrics"
-}
-
-fn page(app: &App) -> Response<Bytes> {
-    app.metrics.set_health(&app.health());
-    match app.metrics.page() {
-        Ok(page) => reply::respond(StatusCode::OK, "text/plain; version=0.0.4; charset=utf-8", page.into()),
-        Err(error) => reply::text(StatusCode::INTERNAL_SERVER_ERROR, format!("{error}\n")),
-    }
+    let app = app.clone();
+    let prefix = app.settings.prefix();
+    readable()
+        .and(warp::path::full())
+        .and_then(move |path: FullPath| {
+            let page = path::decode(path.as_str()).ok().and_then(|path| Page::of(&path, &prefix));
+            std::future::ready(page.ok_or_else(warp::reject::not_found))
+        })
+        .and(warp::query::raw().or(warp::any().map(String::new)).unify())
+        .then(move |page: Page, query: String| {
+            let app = app.clone();
+            async move { page.answer(&app, &Query::parse(&query)).await }
+        })
+        .boxed()
 }
 
 async fn no_route(_: Rejection) -> Result<Response<Bytes>, Infallible> {
     Ok(reply::not_found())
 }
 
-/// The user as a request extension.
-pub(crate) fn with_user<B>(mut request: http::Request<B>, user: &str) -> http::Request<B> {
-    request.extensions_mut().insert(User(user.to_owned()));
+/// Who asks as a request extension.
+pub(crate) fn with_caller<B>(mut request: http::Request<B>, caller: Caller) -> http::Request<B> {
+    request.extensions_mut().insert(caller);
     request
 }
 

@@ -50,7 +50,7 @@ async fn status(call: Call) -> Outcome {
 /// `raft-snapshot`: on this node, leader or not. Changes nothing that is replicated.
 async fn snapshot(call: Call) -> Outcome {
     let group = group(&call, "raft-leader")?;
-    if call.app.settings.read_only {
+    if call.app.admission().read_only {
         return Err(ApiError::Unauthorized);
     }
     group.snapshot().await.map_err(ApiError::Snapshot)?;

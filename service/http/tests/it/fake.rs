@@ -7,7 +7,7 @@ use http::{Method, Request, Response, StatusCode};
 use http_body_util::BodyExt;
 use orchestrator_core::{InstanceKey, instance::PromotionRule, policy::NoFilters, view::InstanceRecord};
 use orchestrator_http::{
-    Api, Identity, Metrics, Settings,
+    Api, Identity, Metrics, Origin, Settings,
     ports::{
         AckScope, Answer, Commands, DetectionFilter, DowntimeWish, HealthView, History, InstanceOperation,
         Node, Page, Picture, PoolMember, PortError, Ports, Raft, Reads, RecoverOutcome, RecoverWish,
@@ -31,6 +31,7 @@ pub(crate) struct FakeNode {
     pub(crate) asked: Mutex<Vec<String>>,
     pub(crate) fails: Next,
     pub(crate) outcome: Mutex<RecoverOutcome>,
+    pub(crate) stuck: Mutex<Option<String>>,
     pub(crate) has_history: bool,
 }
 
@@ -42,6 +43,7 @@ impl Default for FakeNode {
             asked: Mutex::default(),
             fails: Mutex::default(),
             outcome: Mutex::new(RecoverOutcome::Promoted(key("db2"))),
+            stuck: Mutex::default(),
             has_history: true,
         }
     }
@@ -108,6 +110,9 @@ impl Reads for FakeNode {
 impl Node for FakeNode {
     fn health(&self) -> Arc<HealthView> {
         self.health.lock().unwrap().clone()
+    }
+    fn stuck(&self) -> Option<String> {
+        self.stuck.lock().unwrap().clone()
     }
     fn available_nodes(&self) -> Option<Vec<NodeHealth>> {
         Some(vec![NodeHealth { hostname: "orc-0".into(), ..NodeHealth::default() }])
@@ -289,7 +294,22 @@ impl World {
         Self::build(node, Settings::default(), false)
     }
 
+    /// A node that goes by an identity of its own.
+    pub(crate) fn named(node: FakeNode, identity: Identity) -> Self {
+        Self::build_as(node, Settings { identity, ..Settings::default() }, true)
+    }
+
     fn build(node: FakeNode, settings: Settings, raft: bool) -> Self {
+        let identity = Identity {
+            hostname: "orc-0".into(),
+            token: "ef56".into(),
+            raft_advertise: "orc-0".into(),
+            own_uri: "http://orc-0:3000".into(),
+        };
+        Self::build_as(node, Settings { identity, ..settings }, raft)
+    }
+
+    fn build_as(node: FakeNode, settings: Settings, raft: bool) -> Self {
         let node = Arc::new(node);
         let ports = Ports {
             reads: node.clone(),
@@ -299,13 +319,6 @@ impl World {
             raft: raft.then(|| node.clone() as Arc<dyn Raft>),
             filters: Arc::new(NoFilters),
         };
-        let identity = Identity {
-            hostname: "orc-0".into(),
-            token: "ef56".into(),
-            raft_advertise: "orc-0".into(),
-            own_uri: "http://orc-0:3000".into(),
-        };
-        let settings = Settings { identity, ..settings };
         Self { api: Api::new(settings, ports, Arc::new(Metrics::new())), node }
     }
 
@@ -315,7 +328,7 @@ impl World {
     }
 
     pub(crate) async fn request(&self, request: Request<()>) -> Answered {
-        let (parts, body) = self.api.handle(request, None).await.into_parts();
+        let (parts, body) = self.api.handle(request, Origin::default()).await.into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
         Answered {
             response: Response::from_parts(parts, ()),

@@ -1,7 +1,7 @@
 //! A follower and a leader, each with its own socket.
 
 use http::{Request, StatusCode};
-use orchestrator_http::{Listen, ports::HealthView};
+use orchestrator_http::{Listen, Origin, ports::HealthView};
 use tokio::net::TcpListener;
 
 use crate::{
@@ -66,7 +66,7 @@ async fn a_request_is_forwarded_once() {
 #[tokio::test]
 async fn a_leader_that_cannot_be_reached_is_an_empty_502() {
     let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
-    for uri in [format!("http://{free}"), "https://orc-1:3000".into(), "nonsense".into()] {
+    for uri in [format!("http://{free}"), format!("https://{free}"), "nonsense".into()] {
         let follower = World::default().health(follower_of(&uri));
         follower.get("/api/clusters").await.is(StatusCode::BAD_GATEWAY, "");
     }
@@ -99,8 +99,8 @@ async fn the_client_is_named_and_its_headers_travel() {
         stream.write_all(answer).await.unwrap();
         seen
     };
-    let peer = "198.51.100.7:4711".parse().ok();
-    let (response, seen) = tokio::join!(follower.api.handle(request, peer), seen);
+    let origin = Origin { address: "198.51.100.7:4711".parse().ok(), ..Origin::default() };
+    let (response, seen) = tokio::join!(follower.api.handle(request, origin), seen);
     for line in [
         "GET /api/clusters HTTP/1.1",
         "host: orc.example.com",

@@ -2,13 +2,18 @@
 
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on panics")]
 
+mod authentication;
 mod commands;
 mod fake;
 mod fleet;
 mod forwarding;
 mod health;
 mod history;
+mod pki;
+mod probes;
 mod reads;
 mod socket;
 mod table;
+mod tls;
 mod transport;
+mod web;

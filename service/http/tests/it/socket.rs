@@ -16,22 +16,31 @@ use crate::fake::{FakeNode, World};
 pub(crate) struct Running {
     pub(crate) world: World,
     address: Option<SocketAddr>,
+    pub(crate) probes: Option<SocketAddr>,
     stop: CancellationToken,
     tasks: JoinSet<()>,
 }
 
 impl Running {
     pub(crate) async fn start(listen: Listen) -> Self {
-        let world = World::with(FakeNode::default(), Settings { listen, ..Settings::default() });
+        Self::with(Settings { listen, ..Settings::default() }).await
+    }
+
+    pub(crate) async fn with(settings: Settings) -> Self {
+        let world = World::with(FakeNode::default(), settings);
         let server = Server::bind(world.api.clone()).await.unwrap();
-        let (address, stop) = (server.local_addr(), CancellationToken::new());
+        let (address, probes, stop) = (server.local_addr(), server.probe_addr(), CancellationToken::new());
         let mut tasks = JoinSet::new();
         tasks.spawn(server.run(stop.clone()));
-        Self { world, address, stop, tasks }
+        Self { world, address, probes, stop, tasks }
     }
 
     pub(crate) async fn tcp() -> Self {
         Self::start(Listen::Tcp("127.0.0.1:0".into())).await
+    }
+
+    pub(crate) fn address(&self) -> SocketAddr {
+        self.address.unwrap()
     }
 
     pub(crate) fn uri(&self) -> String {
@@ -43,13 +52,13 @@ impl Running {
         converse(TcpStream::connect(self.address.unwrap()).await.unwrap(), text).await
     }
 
-    async fn stop(mut self) {
+    pub(crate) async fn stop(mut self) {
         self.stop.cancel();
         self.tasks.join_next().await.unwrap().unwrap();
     }
 }
 
-async fn converse(mut stream: impl AsyncRead + AsyncWrite + Unpin, text: &str) -> String {
+pub(crate) async fn converse(mut stream: impl AsyncRead + AsyncWrite + Unpin, text: &str) -> String {
     stream.write_all(text.as_bytes()).await.unwrap();
     let mut answer = Vec::new();
     stream.read_to_end(&mut answer).await.unwrap();

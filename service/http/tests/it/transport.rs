@@ -1,8 +1,7 @@
 //! What holds for all routes: methods, slashes, escapes, prefix, authentication, compression.
 
 use http::{Method, Request, StatusCode};
-use orchestrator_config::{HttpAuth, Secret};
-use orchestrator_http::{Auth, Settings, rows};
+use orchestrator_http::{Settings, rows};
 
 use crate::fake::{FakeNode, World};
 
@@ -53,7 +52,6 @@ async fn head_is_answered_as_get_and_everything_else_not_found() {
 async fn what_is_not_a_route_is_plain_text() {
     let world = World::default();
     for path in [
-        "/",
         "/api",
         "/api/",
         "/api/nosuch",
@@ -133,27 +131,6 @@ async fn the_status_check_can_be_moved() {
     assert_eq!(world.get("/my/status/").await.status(), 200);
     assert_eq!(world.get("/orc/api/status").await.status(), 404);
     assert_eq!(world.get("/orc/api/health").await.status(), 200);
-}
-
-#[tokio::test]
-async fn basic_authentication_covers_all_but_probes() {
-    let auth = HttpAuth::Basic { user: "dba".into(), password: Secret::new("secret".into()) };
-    let settings = Settings { auth: Auth::new(&auth).unwrap(), ..Settings::default() };
-    let world = World::with(FakeNode::default(), settings);
-    for path in ["/api/clusters", "/api/health", "/api/nosuch", "/metrics", "/"] {
-        let answer = world.get(path).await;
-        answer.is(StatusCode::UNAUTHORIZED, "Not Authorized\n");
-        assert_eq!(answer.header("www-authenticate"), "Basic realm=\"Authorization Required\"");
-    }
-    for path in
-        ["lb-check", "_ping", "leader-check", "leader-check/503", "routed-leader-check", "raft-health"]
-    {
-        assert_eq!(world.get(&format!("/api/{path}")).await.status(), 200, "{path}");
-    }
-    let request = Request::builder().uri("/api/ack-all-recoveries?comment=x");
-    let request = request.header("authorization", "Basic ZGJhOnNlY3JldA==").body(()).unwrap();
-    assert_eq!(world.request(request).await.status(), 200);
-    assert_eq!(world.node.asked(), ["ack All by dba: x"], "the user is who acts");
 }
 
 #[tokio::test]
