@@ -70,6 +70,12 @@ pub struct Health {
     pub me: Member,
     /// The group's id; `None` before there is one.
     pub cluster_id: Option<String>,
+    /// The epoch of the group: 0 before this node is in one; begins anew with `force-new-cluster`.
+    pub epoch: u64,
+    /// Index of the log entry with the members in force.
+    pub membership_index: Option<u64>,
+    /// The group removed this node; it does not stand for election any more.
+    pub removed: bool,
     /// The raft term, 0 before the first election.
     pub term: u64,
     /// Index of the last log entry.
@@ -86,8 +92,11 @@ pub struct Health {
     pub quorum_ack_ms: Option<u64>,
     /// All members, this node included, by number.
     pub peers: Vec<PeerHealth>,
-    /// Before the group is formed: whom this node waits for and why, one line each.
+    /// Before the group is formed, or while its members do not fit the wish: whom this node waits for and
+    /// why, one line each.
     pub waiting_for: Vec<String>,
+    /// Voters whose `RaftNodes` differ from this node's, one line each.
+    pub differing: Vec<String>,
     /// This node is going to stop.
     pub draining: bool,
     /// Why raft stopped, if it did.
@@ -113,6 +122,8 @@ pub(crate) struct Facts {
     pub(crate) waiting: bool,
     pub(crate) fatal: Option<String>,
     pub(crate) backend: Option<String>,
+    /// The log entry that removed this node.
+    pub(crate) removed_at: Option<u64>,
 }
 
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
@@ -129,7 +140,8 @@ pub(crate) enum Role {
 /// State, whether a live leader is known, and why the node is not healthy.
 pub(crate) fn assess(facts: &Facts) -> (NodeState, bool, Option<String>) {
     let silence = silence(facts);
-    let live = silence.is_none();
+    // Whoever is no member has no leader, and leads nobody: also before it steps down.
+    let live = silence.is_none() && facts.removed_at.is_none();
     let state = match facts.role {
         Role::Stopped => NodeState::Shutdown,
         Role::Leader if live => NodeState::Leader,
@@ -138,6 +150,11 @@ pub(crate) fn assess(facts: &Facts) -> (NodeState, bool, Option<String>) {
     };
     let reason = if let Some(fatal) = &facts.fatal {
         Some(format!("raft stopped: {fatal}"))
+    } else if let Some(index) = facts.removed_at {
+        Some(format!(
+            "this node was removed from the group (log entry {index}): stop it, or move its RaftDataDir away so that \
+             it joins as a new node"
+        ))
     } else if facts.draining {
         Some("this node is shutting down".to_owned())
     } else if let Some(backend) = &facts.backend {
@@ -209,6 +226,22 @@ mod tests {
         for contact_age in [None, Some(LIMIT * 2)] {
             let (state, live, reason) = assess(&Facts { contact_age, ..facts(Role::Follower) });
             assert_eq!((state, live, reason.is_some()), (NodeState::Candidate, false, true));
+        }
+    }
+
+    #[test]
+    fn a_removed_node_says_that_it_was_removed() {
+        for role in [Role::Learner, Role::Leader] {
+            let removed = Facts {
+                removed_at: Some(17),
+                voter: false,
+                ack_age: Some(LIMIT / 2),
+                contact_age: Some(LIMIT / 2),
+                ..facts(role)
+            };
+            let (state, live, reason) = assess(&removed);
+            assert_eq!((state, live), (NodeState::Candidate, false));
+            assert!(reason.unwrap().contains("removed from the group (log entry 17)"));
         }
     }
 

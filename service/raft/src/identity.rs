@@ -24,11 +24,25 @@ pub(crate) struct Identity {
     /// This directory's number in it.
     #[serde(rename = "NodeID")]
     pub(crate) node_id: NodeId,
-    /// 0: only assigned, may be assigned anew. 1: the log beside it may have voted.
+    /// 0: only assigned, may be assigned anew. From 1 on: the epoch of the group, and the log beside it
+    /// may have voted. `force-new-cluster` begins a new epoch.
     pub(crate) epoch: u64,
+    /// The epoch of the running group that gave the number; `None` for a number of a group that forms.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub(crate) joins: Option<u64>,
 }
 
 impl Identity {
+    /// The epoch of the group, also while the number is only assigned.
+    pub(crate) fn group_epoch(&self) -> u64 {
+        if self.epoch > 0 { self.epoch } else { self.joins.unwrap_or(1) }
+    }
+
+    /// This identity from the first vote on.
+    pub(crate) fn bound(&self) -> Self {
+        Self { epoch: self.group_epoch(), ..self.clone() }
+    }
+
     /// The file's path in `dir`.
     pub(crate) fn path(dir: &Path) -> PathBuf {
         dir.join(FILE)
@@ -81,7 +95,7 @@ mod tests {
     fn what_is_stored_is_loaded() {
         let dir = tempfile::tempdir().unwrap();
         assert_eq!(Identity::load(dir.path()).unwrap(), None);
-        let identity = Identity { cluster_id: "c0ffee".into(), node_id: 3, epoch: 1 };
+        let identity = Identity { cluster_id: "c0ffee".into(), node_id: 3, epoch: 1, joins: None };
         identity.store(dir.path()).unwrap();
         assert_eq!(Identity::load(dir.path()).unwrap(), Some(identity));
         let text = fs::read_to_string(Identity::path(dir.path())).unwrap();

@@ -3,8 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use tokio::sync::watch;
+use tokio::runtime::Handle;
+use tokio::sync::{Notify, watch};
+use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
@@ -13,10 +16,16 @@ use tracing::{info, warn};
 use crate::fatal::Fatal;
 use crate::identity::Identity;
 use crate::log::LogStore;
-use crate::member::{Member, MemberInfo, NodeId};
+use crate::member::{Member, MemberInfo, NodeId, PeerName};
+use crate::membership::{KnownMembership, Wish};
 use crate::settings::Checked;
-use crate::transport::NodeReport;
+use crate::transport::{Members, NodeReport};
 use crate::types::{LogId, Vote};
+
+/// Who does not ask again within this time has gone: joining nodes ask several times a second.
+const APPLICANT_LIMIT: Duration = Duration::from_secs(3);
+/// Strangers may ask, so their number is limited.
+const MAX_APPLICANTS: usize = 64;
 
 /// Shared by every task of a node.
 pub(crate) struct Local {
@@ -24,6 +33,8 @@ pub(crate) struct Local {
     pub(crate) log: LogStore,
     /// Owner of every task that this crate starts.
     pub(crate) tasks: TaskTracker,
+    /// The event loop on which they run, whoever starts them.
+    home: Handle,
     /// Ends them.
     pub(crate) stop: CancellationToken,
     /// Set first when the node is going to stop.
@@ -31,6 +42,12 @@ pub(crate) struct Local {
     /// The term in which this node leads; 0 while it does not.
     pub(crate) leading_term: AtomicU64,
     identity: Mutex<Option<Identity>>,
+    wish: Mutex<Wish>,
+    /// Nodes without a number that asked what this node is, and when.
+    applicants: Mutex<HashMap<PeerName, Instant>>,
+    /// Rung when somebody asks to join, and when the wish changes.
+    pub(crate) knock: Notify,
+    membership: Mutex<KnownMembership>,
     peers: Mutex<Peers>,
     contact: Mutex<Option<Contact>>,
     fatal: Fatal,
@@ -49,6 +66,8 @@ struct Peers {
     book: BTreeMap<NodeId, MemberInfo>,
     seen: HashMap<NodeId, Seen>,
     reach: HashMap<String, Reach>,
+    /// Their `RaftNodes`, as last told.
+    lists: BTreeMap<NodeId, Vec<PeerName>>,
 }
 
 /// The newest that a peer was known to have on disk.
@@ -66,15 +85,27 @@ struct Reach {
 }
 
 impl Local {
-    pub(crate) fn new(settings: Checked, log: LogStore, identity: Option<Identity>, fatal: Fatal) -> Self {
+    /// Its tasks run on the event loop of the caller.
+    pub(crate) fn new(
+        settings: Checked,
+        log: LogStore,
+        identity: Option<Identity>,
+        wish: Wish,
+        fatal: Fatal,
+    ) -> Self {
         Self {
             settings,
             log,
             tasks: TaskTracker::new(),
+            home: Handle::current(),
             stop: CancellationToken::new(),
             draining: AtomicBool::new(false),
             leading_term: AtomicU64::new(0),
             identity: Mutex::new(identity),
+            wish: Mutex::new(wish),
+            applicants: Mutex::default(),
+            knock: Notify::new(),
+            membership: Mutex::default(),
             peers: Mutex::default(),
             contact: Mutex::default(),
             fatal,
@@ -83,6 +114,14 @@ impl Local {
 
     pub(crate) fn name(&self) -> &str {
         self.settings.name.as_str()
+    }
+
+    /// Starts a task of this node.
+    pub(crate) fn spawn<T: Send + 'static>(
+        &self,
+        task: impl Future<Output = T> + Send + 'static,
+    ) -> JoinHandle<T> {
+        self.tasks.spawn_on(task, &self.home)
     }
 
     pub(crate) fn identity(&self) -> Option<Identity> {
@@ -111,10 +150,17 @@ impl Local {
         if current.as_ref() != Some(expected) {
             return Ok(false);
         }
-        let identity = Identity { epoch: 1, ..expected.clone() };
+        let identity = expected.bound();
         identity.store(&self.settings.data_dir)?;
         *current = Some(identity);
         Ok(true)
+    }
+
+    /// Writes down that this node goes on in another epoch.
+    pub(crate) fn begin_epoch(&self, identity: Identity) -> std::io::Result<()> {
+        identity.store(&self.settings.data_dir)?;
+        *lock(&self.identity) = Some(identity);
+        Ok(())
     }
 
     /// What this node says about itself in a handshake.
@@ -127,9 +173,10 @@ impl Local {
             cluster: identity.as_ref().map(|identity| identity.cluster_id.clone()),
             node_id: identity.as_ref().map(|identity| identity.node_id),
             epoch: identity.as_ref().map_or(0, |identity| identity.epoch),
-            nodes: self.settings.nodes.clone(),
+            nodes: self.nodes(),
             vote,
             last_log,
+            members: lock(&self.membership).committed.clone(),
         }
     }
 
@@ -153,7 +200,85 @@ impl Local {
         }
         seen.vote = report.vote;
         peers.book.insert(node_id, report.info.clone());
+        peers.lists.insert(node_id, report.nodes.clone());
         Ok(())
+    }
+
+    /// This node's `RaftNodes`, sorted.
+    pub(crate) fn nodes(&self) -> Vec<PeerName> {
+        lock(&self.wish).list.clone()
+    }
+
+    pub(crate) fn wish(&self) -> Wish {
+        lock(&self.wish).clone()
+    }
+
+    /// Changes the wish; `change` answers whether anybody must hear of it.
+    pub(crate) fn change_wish<T>(&self, change: impl FnOnce(&mut Wish) -> T) -> T {
+        change(&mut lock(&self.wish))
+    }
+
+    /// The `RaftNodes` of a member, as it last told them.
+    pub(crate) fn note_list(&self, node_id: NodeId, nodes: Vec<PeerName>) {
+        lock(&self.peers).lists.insert(node_id, nodes);
+    }
+
+    /// All of these.
+    pub(crate) fn lists(&self) -> BTreeMap<NodeId, Vec<PeerName>> {
+        lock(&self.peers).lists.clone()
+    }
+
+    /// Those of `members` whose `RaftNodes` are known to differ from this node's, one line each.
+    pub(crate) fn differing(&self, members: &[NodeId]) -> Vec<String> {
+        let (mine, me) = (self.nodes(), self.identity().map_or(0, |identity| identity.node_id));
+        let peers = lock(&self.peers);
+        let lists = members.iter().filter(|id| **id != me).filter_map(|id| Some((id, peers.lists.get(id)?)));
+        let others = lists.filter(|(_, list)| **list != mine);
+        let lines = others.map(|(id, list)| {
+            let name = peers.book.get(id).map_or_else(|| format!("node {id}"), |info| info.raft_addr.clone());
+            let list = list.iter().map(PeerName::as_str).collect::<Vec<_>>().join(", ");
+            format!("{name}: its RaftNodes differ ({list})")
+        });
+        lines.collect()
+    }
+
+    /// A node without a number asked what this node is.
+    pub(crate) fn knocked(&self, name: &PeerName) {
+        let mut applicants = lock(&self.applicants);
+        applicants.retain(|_, at| at.elapsed() < APPLICANT_LIMIT);
+        if applicants.len() < MAX_APPLICANTS {
+            applicants.insert(name.clone(), Instant::now());
+            self.knock.notify_one();
+        }
+    }
+
+    /// Who asked lately.
+    pub(crate) fn applicants(&self) -> Vec<PeerName> {
+        let applicants = lock(&self.applicants);
+        let fresh = applicants.iter().filter(|(_, at)| at.elapsed() < APPLICANT_LIMIT);
+        fresh.map(|(name, _)| name.clone()).collect()
+    }
+
+    /// The members as the own log has them.
+    pub(crate) fn set_membership(&self, effective: Members, committed: Option<Members>) {
+        let mut known = lock(&self.membership);
+        known.effective = effective;
+        known.committed = committed;
+    }
+
+    /// Learns from a peer of the own group and epoch whether this node was removed.
+    pub(crate) fn compare_members(&self, report: &NodeReport) {
+        let (Some(identity), Some(theirs)) = (self.identity(), &report.members) else { return };
+        let same = report.cluster.as_ref() == Some(&identity.cluster_id) && report.epoch == identity.epoch;
+        if same {
+            lock(&self.membership).hear(identity.node_id, theirs);
+        }
+    }
+
+    /// The log entry that removed this node from its group.
+    pub(crate) fn removed_at(&self) -> Option<u64> {
+        let me = self.identity()?.node_id;
+        lock(&self.membership).removed_at(me)
     }
 
     /// `node_id` acknowledged the log up to `matched` to this node as the leader of `term`.

@@ -16,11 +16,14 @@ use tracing::{info, warn};
 use crate::MAX_COMMAND_BYTES;
 use crate::command::{Command, Reply};
 use crate::error::{AskError, ProposeError, YieldError};
+use crate::formation::Plan;
 use crate::health::Health;
 use crate::local::{Local, lock};
 use crate::log::LogThread;
 use crate::member::{Member, NodeId, PeerName};
+use crate::membership::Changer;
 use crate::observer::Leadership;
+use crate::own_loop::OwnLoop;
 use crate::state::{MachineHost, MachineThread};
 use crate::transport::{Kind, Lane, LinkError, Links};
 use crate::types::{CommittedLeaderId, Metrics, Raft, TypeConfig};
@@ -36,7 +39,7 @@ const SNAPSHOT_RETRY: Duration = Duration::from_millis(100);
 /// Dropping the last clone ends it without hand-over, as a crash would; call [`shutdown`](Self::shutdown).
 #[derive(Clone)]
 pub struct RaftNode {
-    inner: Arc<Inner>,
+    pub(crate) inner: Arc<Inner>,
 }
 
 pub(crate) struct Inner {
@@ -48,7 +51,11 @@ pub(crate) struct Inner {
     pub(crate) backend: Arc<Mutex<Option<String>>>,
     pub(crate) refresh: Arc<Notify>,
     pub(crate) host: MachineHost,
+    pub(crate) changer: Arc<Changer>,
+    pub(crate) order: watch::Sender<Option<Plan>>,
     pub(crate) threads: Mutex<Option<(LogThread, MachineThread)>>,
+    /// Kept until the last clone is gone; `None` on an event loop of the caller's.
+    pub(crate) _own_loop: Option<OwnLoop>,
 }
 
 impl Drop for Inner {
@@ -98,7 +105,7 @@ impl RaftNode {
         if sick && self.leadership().is_me {
             let node = self.clone();
             let limit = self.inner.local.settings.timings.silence_limit();
-            self.inner.local.tasks.spawn(async move {
+            self.inner.local.spawn(async move {
                 if let Err(error) = node.yield_to(None, limit).await {
                     warn!(node = node.inner.local.name(), %error, "cannot hand over leadership");
                 }
@@ -330,7 +337,7 @@ impl RaftNode {
         }
     }
 
-    fn raft(&self) -> Option<Raft> {
+    pub(crate) fn raft(&self) -> Option<Raft> {
         self.inner.raft.borrow().clone()
     }
 

@@ -13,7 +13,8 @@ use tracing::{info, warn};
 use crate::health::{Facts, Health, NodeState, PeerHealth, Role, assess};
 use crate::local::{Local, lock};
 use crate::member::{Member, NodeId};
-use crate::types::{Metrics, MetricsWatch, Raft};
+use crate::transport::Members;
+use crate::types::{Metrics, MetricsWatch, Raft, StoredMembership};
 
 /// Who leads, and whether it is this node.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -31,6 +32,7 @@ pub(crate) struct Observer {
     pub(crate) local: Arc<Local>,
     pub(crate) raft: watch::Receiver<Option<Raft>>,
     pub(crate) waiting: watch::Receiver<Vec<String>>,
+    pub(crate) pending: watch::Receiver<Vec<String>>,
     pub(crate) backend: Arc<Mutex<Option<String>>>,
     /// Rung when something changed that the raft core does not know.
     pub(crate) refresh: Arc<Notify>,
@@ -86,10 +88,16 @@ impl Observer {
         {
             self.local.fail(fatal.to_string());
         }
+        if let Some(metrics) = metrics.as_ref() {
+            let committed =
+                Some(members(&metrics.committed_membership_config)).filter(|it| !it.ids.is_empty());
+            self.local.set_membership(members(&metrics.membership_config), committed);
+        }
         let facts = self.facts(metrics.as_ref());
         if let Some(raft) = self.raft.borrow().as_ref() {
             // Whoever should not lead does not stand either; it still votes.
-            raft.runtime_config().elect(facts.backend.is_none() && !facts.draining);
+            raft.runtime_config()
+                .elect(facts.backend.is_none() && !facts.draining && facts.removed_at.is_none());
         }
         let (state, live, reason) = assess(&facts);
         self.tell(&facts, metrics.as_ref(), live);
@@ -98,7 +106,8 @@ impl Observer {
         self.local.leading_term.store(if leads { term } else { 0 }, Ordering::Relaxed);
         let health = self.describe(&facts, metrics.as_ref(), state, live, reason);
         let lease = self.local.settings.timings.election_max;
-        let is_me = leads && (facts.only_voter || facts.ack_age.is_some_and(|age| age < lease));
+        let member = facts.removed_at.is_none();
+        let is_me = leads && member && (facts.only_voter || facts.ack_age.is_some_and(|age| age < lease));
         let leadership = Leadership { term, leader: health.leader.clone(), is_me };
         self.health.send_replace(Arc::new(health));
         self.leadership.send_if_modified(|current| {
@@ -115,6 +124,7 @@ impl Observer {
             waiting: !self.waiting.borrow().is_empty(),
             fatal: self.local.fatal().borrow().as_deref().map(str::to_owned),
             backend: lock(&self.backend).clone(),
+            removed_at: self.local.removed_at(),
             ..Facts::default()
         };
         if self.local.stop.is_cancelled() {
@@ -156,6 +166,8 @@ impl Observer {
         let leader = leader.and_then(|id| peers.iter().find(|peer| peer.member.node_id == id));
         let ms = |age: Option<Duration>| age.map(|age| u64::try_from(age.as_millis()).unwrap_or(u64::MAX));
         let leads = facts.role == Role::Leader;
+        let voters: Vec<NodeId> =
+            peers.iter().filter(|peer| peer.voter).map(|peer| peer.member.node_id).collect();
         Health {
             state,
             healthy: reason.is_none(),
@@ -163,7 +175,11 @@ impl Observer {
             is_part_of_quorum: live,
             leader: leader.map(|peer| peer.member.clone()),
             me: Member::new(me, &self.local.settings.info),
+            epoch: identity.as_ref().map_or(0, |identity| identity.epoch),
             cluster_id: identity.map(|identity| identity.cluster_id),
+            membership_index: metrics
+                .and_then(|metrics| metrics.membership_config.log_id().map(|id| id.index)),
+            removed: facts.removed_at.is_some(),
             term: metrics.map_or(0, |metrics| metrics.current_term),
             last_log_index: metrics.and_then(|metrics| metrics.last_log_index),
             applied_index: metrics.and_then(|metrics| metrics.last_applied.map(|id| id.index)),
@@ -172,7 +188,8 @@ impl Observer {
             leader_contact_ms: ms(facts.contact_age.filter(|_| !leads)),
             quorum_ack_ms: ms(facts.ack_age.filter(|_| leads && !facts.only_voter)),
             peers,
-            waiting_for: self.waiting.borrow().clone(),
+            waiting_for: self.waiting.borrow().iter().chain(self.pending.borrow().iter()).cloned().collect(),
+            differing: self.local.differing(&voters),
             draining: facts.draining,
             storage_error: facts.fatal.clone(),
             backend_error: facts.backend.clone(),
@@ -222,6 +239,11 @@ impl Observer {
             info!(node, term, "the leader is back");
         }
     }
+}
+
+fn members(stored: &StoredMembership) -> Members {
+    let index = stored.log_id().map_or(0, |id| id.index);
+    Members { index, ids: stored.nodes().map(|(id, _)| *id).collect() }
 }
 
 async fn metrics_changed(metrics: &mut MetricsWatch) {

@@ -28,6 +28,36 @@ pub struct RaftSettings {
     pub timings: Timings,
 }
 
+/// Who decides on the members of the group.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Policy {
+    /// Who forms it.
+    pub bootstrap: Bootstrap,
+    /// Who changes it.
+    pub membership: MembershipSource,
+}
+
+/// `RaftBootstrap`: who forms a group out of empty nodes.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Bootstrap {
+    /// `auto`: the nodes themselves, as soon as every node of `RaftNodes` answers and is empty.
+    #[default]
+    Auto,
+    /// `external`: only [`crate::RaftNode::bootstrap`]; a node with an empty directory waits to be told.
+    External,
+}
+
+/// `RaftMembershipSource`: whose word changes the members of a running group.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum MembershipSource {
+    /// `config`: a new `RaftNodes` that the leader and a majority of the voters hold. Nodes that lost their
+    /// disk are replaced by themselves. Calls on demand work too.
+    #[default]
+    Config,
+    /// `api`: calls only; `RaftNodes` says where to find peers.
+    Api,
+}
+
 /// Clocks and sizes of a group. Every node should have the same.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Timings {
@@ -61,6 +91,13 @@ impl Default for Timings {
 }
 
 impl Timings {
+    /// How long the answer to a heartbeat may take and still count: nearly `election_min`.
+    ///
+    /// A machine that is overloaded, or a container that used up its share, answers late and is alive.
+    pub(crate) fn answer_limit(&self) -> Duration {
+        self.election_min * 24 / 25
+    }
+
     /// What "within two election timeouts" means: the longest silence of a healthy member.
     pub fn silence_limit(&self) -> Duration {
         self.election_max * 2
@@ -77,10 +114,11 @@ pub(crate) struct Checked {
     pub(crate) nodes: Vec<PeerName>,
     pub(crate) info: MemberInfo,
     pub(crate) timings: Timings,
+    pub(crate) policy: Policy,
 }
 
 impl RaftSettings {
-    pub(crate) fn check(&self) -> Result<Checked, StartError> {
+    pub(crate) fn check(&self, policy: Policy) -> Result<Checked, StartError> {
         if self.data_dir.as_os_str().is_empty() {
             return Err(StartError::NoDataDir);
         }
@@ -89,35 +127,36 @@ impl RaftSettings {
             "" => bind.clone(),
             advertise => read_name("RaftAdvertise", advertise)?,
         };
-        let nodes = self.group_of(&name)?;
+        let nodes = group_of(&self.nodes, &name)?;
+        if !nodes.contains(&name) {
+            let nodes = nodes.iter().map(PeerName::as_str).collect::<Vec<_>>().join(", ");
+            return Err(StartError::NotInNodes { node: name.to_string(), nodes });
+        }
         let info = MemberInfo {
             raft_addr: name.as_str().to_owned(),
             http_uri: self.http_uri.clone(),
             hostname: self.hostname.clone(),
         };
         let timings = self.timings.clone();
-        Ok(Checked { data_dir: self.data_dir.clone(), bind, name, nodes, info, timings })
+        Ok(Checked { data_dir: self.data_dir.clone(), bind, name, nodes, info, timings, policy })
     }
+}
 
-    fn group_of(&self, name: &PeerName) -> Result<Vec<PeerName>, StartError> {
-        if self.nodes.is_empty() {
-            return Ok(vec![name.clone()]);
-        }
-        let mut nodes: Vec<PeerName> =
-            self.nodes.iter().map(|node| read_name("RaftNodes", node)).collect::<Result<_, _>>()?;
-        nodes.sort();
-        if let Some(pair) = nodes.windows(2).find(|pair| pair[0] == pair[1]) {
-            return Err(StartError::DuplicateNode { node: pair[0].to_string() });
-        }
-        if nodes.len() > MAX_NODES {
-            return Err(StartError::TooManyNodes { nodes: nodes.len(), limit: MAX_NODES });
-        }
-        if !nodes.contains(name) {
-            let nodes = nodes.iter().map(PeerName::as_str).collect::<Vec<_>>().join(", ");
-            return Err(StartError::NotInNodes { node: name.to_string(), nodes });
-        }
-        Ok(nodes)
+/// Reads `RaftNodes`; empty means `name` alone. Need not contain `name`.
+pub(crate) fn group_of(nodes: &[String], name: &PeerName) -> Result<Vec<PeerName>, StartError> {
+    if nodes.is_empty() {
+        return Ok(vec![name.clone()]);
     }
+    let mut nodes: Vec<PeerName> =
+        nodes.iter().map(|node| read_name("RaftNodes", node)).collect::<Result<_, _>>()?;
+    nodes.sort();
+    if let Some(pair) = nodes.windows(2).find(|pair| pair[0] == pair[1]) {
+        return Err(StartError::DuplicateNode { node: pair[0].to_string() });
+    }
+    if nodes.len() > MAX_NODES {
+        return Err(StartError::TooManyNodes { nodes: nodes.len(), limit: MAX_NODES });
+    }
+    Ok(nodes)
 }
 
 fn read_name(setting: &'static str, value: &str) -> Result<PeerName, StartError> {

@@ -1,10 +1,10 @@
 //! Puts a node together: checks, files, port, then the tasks.
 
-use std::path::Path;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use openraft::{Config, SnapshotPolicy};
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 
 use crate::error::StartError;
@@ -15,10 +15,12 @@ use crate::identity::Identity;
 use crate::local::Local;
 use crate::log::OpenLog;
 use crate::member::Member;
+use crate::membership::{Changer, Keeper, Wish};
 use crate::node::{Inner, RaftNode};
 use crate::observer::{Leadership, Observer, Told};
+use crate::own_loop::OwnLoop;
 use crate::port::{Answerer, Machine};
-use crate::settings::{Checked, RaftSettings, Timings};
+use crate::settings::{Checked, Policy, RaftSettings, Timings};
 use crate::state::{MachineThread, StateMachine};
 use crate::transport::{Acceptor, Dialer, Links, MAX_ENTRIES, Server, TcpAcceptor, TcpDialer};
 
@@ -38,6 +40,8 @@ pub struct Wire {
 impl RaftNode {
     /// Starts a node on TCP and returns at once; the group forms in the background.
     ///
+    /// Raft gets threads of its own. Questions of peers are answered on the caller's event loop.
+    ///
     /// Errors are what a person must mend: see [`StartError`]. Peers that are away are not an error;
     /// [`Health::waiting_for`] names them.
     pub async fn start(
@@ -45,56 +49,79 @@ impl RaftNode {
         machine: Box<dyn Machine>,
         answerer: Arc<dyn Answerer>,
     ) -> Result<Self, StartError> {
-        let checked = settings.check()?;
-        let files = open(checked.clone(), machine).await?;
-        let acceptor = Box::new(TcpAcceptor::bind(&checked.bind).await?);
-        Self::assemble(checked, files, answerer, Wire { dialer: Arc::new(TcpDialer), acceptor })
+        Self::start_with(settings, Policy::default(), machine, answerer).await
     }
 
-    /// Starts a node on a network of the caller's.
+    /// Like [`start`](Self::start), where others than the nodes themselves may decide on the members.
+    pub async fn start_with(
+        settings: RaftSettings,
+        policy: Policy,
+        machine: Box<dyn Machine>,
+        answerer: Arc<dyn Answerer>,
+    ) -> Result<Self, StartError> {
+        let checked = settings.check(policy)?;
+        let own_loop = own_loop(&checked)?;
+        let handle = own_loop.handle().clone();
+        let program = Program { answerer, handle: Handle::current() };
+        let dir = checked.data_dir.clone();
+        let starting = handle.spawn(async move {
+            let files = open(checked.clone(), machine).await?;
+            let acceptor = Box::new(TcpAcceptor::bind(&checked.bind).await?);
+            let wire = Wire { dialer: Arc::new(TcpDialer), acceptor };
+            Self::assemble(checked, files, program, wire, Some(own_loop))
+        });
+        starting.await.map_err(|error| StartError::DataDir { dir, source: std::io::Error::other(error) })?
+    }
+
+    /// Starts a node on a network and an event loop of the caller's: simulations and tests.
     pub async fn start_on(
         settings: RaftSettings,
+        policy: Policy,
         machine: Box<dyn Machine>,
         answerer: Arc<dyn Answerer>,
         wire: Wire,
     ) -> Result<Self, StartError> {
-        let checked = settings.check()?;
+        let checked = settings.check(policy)?;
         let files = open(checked.clone(), machine).await?;
-        Self::assemble(checked, files, answerer, wire)
+        let program = Program { answerer, handle: Handle::current() };
+        Self::assemble(checked, files, program, wire, None)
     }
 
     fn assemble(
         settings: Checked,
         files: Files,
-        answerer: Arc<dyn Answerer>,
+        program: Program,
         wire: Wire,
+        own_loop: Option<OwnLoop>,
     ) -> Result<Self, StartError> {
-        let Files { identity, log, state, fatal } = files;
+        let Files { identity, log, state, wish, fatal } = files;
         let config = Arc::new(raft_config(&settings.timings)?);
         let (log, log_thread) = log.serve(fatal.clone())?;
         let (state, machine_thread) = state;
         let host = state.host();
-        let local = Arc::new(Local::new(settings, log, identity, fatal));
+        let local = Arc::new(Local::new(settings, log, identity, wish, fatal));
         let links = Arc::new(Links::new(local.clone(), wire.dialer));
-        let raft = watch::Sender::new(None);
-        let waiting = watch::Sender::new(Vec::new());
-        let called = Arc::new(Notify::new());
-        let refresh = Arc::new(Notify::new());
+        let (raft, order) = (watch::Sender::new(None), watch::Sender::new(None));
+        let (waiting, pending) = (watch::Sender::new(Vec::new()), watch::Sender::new(Vec::new()));
+        let (called, refresh) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let backend = Arc::new(Mutex::new(None));
         let health = watch::Sender::new(Arc::new(unformed(&local)));
         let leadership = watch::Sender::new(Leadership::default());
+        let changer = Arc::new(Changer::new(links.clone(), raft.subscribe()));
 
         let server = Arc::new(Server {
             local: local.clone(),
             raft: raft.subscribe(),
             called: called.clone(),
-            answerer,
+            answerer: program.answerer,
+            program: program.handle,
             snapshots: state.snapshots(),
         });
         let observer = Observer {
             local: local.clone(),
             raft: raft.subscribe(),
             waiting: waiting.subscribe(),
+            pending: pending.subscribe(),
             backend: backend.clone(),
             refresh: refresh.clone(),
             health: health.clone(),
@@ -109,10 +136,12 @@ impl RaftNode {
             called,
             raft: raft.clone(),
             waiting,
+            order: order.subscribe(),
         };
-        local.tasks.spawn(server.run(wire.acceptor));
-        local.tasks.spawn(observer.run());
-        local.tasks.spawn(formation.run());
+        local.spawn(server.run(wire.acceptor));
+        local.spawn(observer.run());
+        local.spawn(formation.run());
+        local.spawn(Keeper { changer: changer.clone(), pending }.run());
         Ok(Self::new(Inner {
             local,
             links,
@@ -122,9 +151,22 @@ impl RaftNode {
             backend,
             refresh,
             host,
+            changer,
+            order,
             threads: Mutex::new(Some((log_thread, machine_thread))),
+            _own_loop: own_loop,
         }))
     }
+}
+
+/// Who answers questions, and where.
+struct Program {
+    answerer: Arc<dyn Answerer>,
+    handle: Handle,
+}
+
+fn own_loop(settings: &Checked) -> Result<OwnLoop, StartError> {
+    OwnLoop::start().map_err(|source| StartError::DataDir { dir: settings.data_dir.clone(), source })
 }
 
 /// What lies on the disk, opened and checked.
@@ -132,33 +174,35 @@ struct Files {
     identity: Option<Identity>,
     log: OpenLog,
     state: (StateMachine, MachineThread),
+    wish: Wish,
     fatal: Fatal,
 }
 
 /// Opens the files beside the event loop: a check of the log reads all of it.
 async fn open(settings: Checked, machine: Box<dyn Machine>) -> Result<Files, StartError> {
-    let (dir, name) = (settings.data_dir.clone(), settings.name.to_string());
-    let opened = tokio::task::spawn_blocking(move || open_files(&dir, machine, Fatal::of(&name))).await;
-    opened.map_err(|error| StartError::DataDir {
-        dir: settings.data_dir,
-        source: std::io::Error::other(error),
-    })?
+    let dir = settings.data_dir.clone();
+    let opened = tokio::task::spawn_blocking(move || open_files(&settings, machine)).await;
+    opened.map_err(|error| StartError::DataDir { dir, source: std::io::Error::other(error) })?
 }
 
-fn open_files(dir: &Path, machine: Box<dyn Machine>, fatal: Fatal) -> Result<Files, StartError> {
+fn open_files(settings: &Checked, machine: Box<dyn Machine>) -> Result<Files, StartError> {
+    let (dir, fatal) = (settings.data_dir.as_path(), Fatal::of(settings.name.as_str()));
     std::fs::create_dir_all(dir).map_err(|source| StartError::DataDir { dir: dir.to_owned(), source })?;
     let log = OpenLog::open(dir)?;
     let identity = Identity::load(dir)?;
     log.check_owner(identity.as_ref())?;
     let state = StateMachine::open(dir, machine, fatal.clone())?;
-    Ok(Files { identity, log, state, fatal })
+    let wish = Wish::load(dir, settings.nodes.clone())?;
+    Ok(Files { identity, log, state, wish, fatal })
 }
 
 fn raft_config(timings: &Timings) -> Result<Config, StartError> {
     let ms = |duration: Duration| u64::try_from(duration.as_millis()).unwrap_or(u64::MAX);
     let config = Config {
         cluster_name: "orchestrator".into(),
-        heartbeat_interval: ms(timings.heartbeat),
+        heartbeat_interval: ms(timings.answer_limit()),
+        // Sent by `own_loop::beat`, more often than the raft library would.
+        enable_heartbeat: false,
         election_timeout_min: ms(timings.election_min),
         election_timeout_max: ms(timings.election_max),
         install_snapshot_timeout: ms(SNAPSHOT_LIMIT),
@@ -175,6 +219,9 @@ fn raft_config(timings: &Timings) -> Result<Config, StartError> {
         allow_log_reversion: Some(false),
         ..Config::default()
     };
+    if timings.heartbeat >= timings.answer_limit() {
+        return Err(StartError::Timings { what: "the heartbeat is not shorter than election_min".into() });
+    }
     config.validate().map_err(|error| StartError::Timings { what: error.to_string() })
 }
 
@@ -190,7 +237,10 @@ fn unformed(local: &Local) -> Health {
         is_part_of_quorum,
         leader: None,
         me: Member::new(me, &local.settings.info),
+        epoch: identity.as_ref().map_or(0, |identity| identity.epoch),
         cluster_id: identity.map(|identity| identity.cluster_id),
+        membership_index: None,
+        removed: false,
         term: 0,
         last_log_index: None,
         applied_index: None,
@@ -200,6 +250,7 @@ fn unformed(local: &Local) -> Health {
         quorum_ack_ms: None,
         peers: Vec::new(),
         waiting_for: Vec::new(),
+        differing: Vec::new(),
         draining: false,
         storage_error: None,
         backend_error: None,

@@ -18,9 +18,10 @@ pub(crate) enum Next {
 /// Decides for `me`, given what each other node of the list answered, or why it did not.
 pub(crate) fn decide(me: &NodeReport, others: &[(PeerName, Result<NodeReport, String>)]) -> Next {
     let reports = || others.iter().filter_map(|(name, answer)| Some((name, answer.as_ref().ok()?)));
-    if let Some((name, formed)) = reports().find(|(_, report)| report.epoch > 0 && report.last_log.is_some())
-    {
-        return Next::Wait(vec![why_not_mine(me, name, formed)]);
+    let formed = |report: &NodeReport| report.epoch > 0 && report.last_log.is_some();
+    if reports().any(|(_, report)| formed(report)) {
+        let groups = reports().filter(|(_, report)| formed(report));
+        return Next::Wait(groups.map(|(name, report)| why_not_mine(me, name, report)).collect());
     }
     let reasons: Vec<String> =
         others.iter().filter_map(|(name, answer)| obstacle(me, name, answer)).collect();
@@ -40,11 +41,36 @@ fn why_not_mine(me: &NodeReport, name: &PeerName, formed: &NodeReport) -> String
     if me.cluster == formed.cluster {
         return format!("{name}: the leader of group {group} has not called this node yet");
     }
-    format!(
-        "{name}: a group exists ({group}) that does not know this disk; remove {} from the group and add it anew, or \
-         bring its RaftDataDir back",
-        me.name
-    )
+    if !formed.nodes.contains(&me.name) {
+        return format!(
+            "{name}: a group exists ({group}), and its RaftNodes do not name {}: restart or reload it with the new \
+             list, or add this node on the leader",
+            me.name
+        );
+    }
+    format!("{name}: a group exists ({group}), whose leader has not taken this node in yet")
+}
+
+/// Decides for `me`, which was told to form the group `cluster_id` with the nodes that were asked.
+pub(crate) fn decide_order(
+    me: &NodeReport,
+    cluster_id: Option<&str>,
+    others: &[(PeerName, Result<NodeReport, String>)],
+) -> Next {
+    let obstacles = others.iter().filter_map(|(name, answer)| match answer {
+        Err(error) => Some(format!("{name}: {error}")),
+        Ok(report) if report.name != *name => Some(format!("{name}: who answers there is {}", report.name)),
+        // One that voted in this very group was there when it was formed by an earlier try.
+        Ok(report) if !report.is_empty() && report.cluster.as_deref() != cluster_id => {
+            Some(format!("{name}: it belongs to another group"))
+        }
+        Ok(_) => None,
+    });
+    let obstacles: Vec<String> = obstacles.collect();
+    if !me.is_empty() && me.cluster.as_deref() != cluster_id {
+        return Next::Wait(vec![format!("{}: it belongs to another group", me.name)]);
+    }
+    if obstacles.is_empty() { Next::Form } else { Next::Wait(obstacles) }
 }
 
 fn obstacle(me: &NodeReport, name: &PeerName, answer: &Result<NodeReport, String>) -> Option<String> {
@@ -81,6 +107,7 @@ mod tests {
             nodes: vec![name("a"), name("b"), name("c")],
             vote: None,
             last_log: None,
+            members: None,
         }
     }
 
@@ -129,7 +156,10 @@ mod tests {
         formed.epoch = 1;
         formed.last_log = Some(crate::types::LogId::new_term_index(1, 0));
         let next = decide(&report("a"), &answers(&[("b", Ok(formed.clone())), ("c", Err("refused"))]));
-        assert!(waits(&next).contains("does not know this disk"), "{next:?}");
+        assert!(waits(&next).contains("has not taken this node in yet"), "{next:?}");
+        formed.nodes = vec![name("b"), name("c")];
+        let next = decide(&report("a"), &answers(&[("b", Ok(formed.clone())), ("c", Err("refused"))]));
+        assert!(waits(&next).contains("do not name a:10008"), "{next:?}");
         let mut assigned = report("c");
         assigned.cluster = Some("g".into());
         let next = decide(&assigned, &answers(&[("a", Err("refused")), ("b", Ok(formed))]));

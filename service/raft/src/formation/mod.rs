@@ -18,10 +18,12 @@ use tokio::sync::{Notify, watch};
 use tokio::time::Instant;
 use tracing::{info, warn};
 
-use self::decide::{Next, decide};
+use self::decide::{Next, decide, decide_order};
 use crate::identity::Identity;
 use crate::local::Local;
 use crate::member::{MemberInfo, NodeId, PeerName};
+use crate::own_loop::beat;
+use crate::settings::Bootstrap;
 use crate::state::StateMachine;
 use crate::transport::{Assign, Kind, LinkError, Links, NetworkFactory, Probed, encode};
 use crate::types::Raft;
@@ -45,6 +47,16 @@ pub(crate) struct Formation {
     pub(crate) called: Arc<Notify>,
     pub(crate) raft: watch::Sender<Option<Raft>>,
     pub(crate) waiting: watch::Sender<Vec<String>>,
+    /// What [`crate::RaftNode::bootstrap`] asks for.
+    pub(crate) order: watch::Receiver<Option<Plan>>,
+}
+
+/// A group to form: its id, and a number for each node.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Plan {
+    /// `None`: a random one, unless this node has one already.
+    pub(crate) cluster_id: Option<String>,
+    pub(crate) numbers: BTreeMap<PeerName, NodeId>,
 }
 
 enum Round {
@@ -70,6 +82,7 @@ impl Formation {
                 biased;
                 () = self.local.stop.cancelled() => return,
                 () = self.called.notified() => called = true,
+                Ok(()) = self.order.changed() => {}
                 () = tokio::time::sleep(ROUND) => {}
             }
         }
@@ -82,11 +95,18 @@ impl Formation {
             if !self.start(&identity).await? {
                 return Ok(Round::Again);
             }
-            if !self.is_former() || self.is_initialized().await? {
+            // Whoever joins a running group has its members from that group.
+            if identity.joins.is_some() || !self.is_former() || self.is_initialized().await? {
                 return Ok(Round::Finished);
             }
         }
-        let (names, answers) = self.ask_everybody().await;
+        let external = self.local.settings.policy.bootstrap == Bootstrap::External;
+        let plan = if external { self.order.borrow_and_update().clone() } else { Some(self.own_plan()) };
+        let Some(plan) = plan else {
+            self.wait_for(vec!["this node waits to be told: to form a group, or to join one".into()]);
+            return Ok(Round::Again);
+        };
+        let (names, answers) = self.ask(plan.numbers.keys()).await;
         let reports: Vec<_> = names
             .iter()
             .cloned()
@@ -95,17 +115,32 @@ impl Formation {
                 Err(error) => Err(error.to_string()),
             }))
             .collect();
-        match decide(&self.local.report(), &reports) {
+        let next = match external {
+            true => decide_order(&self.local.report(), plan.cluster_id.as_deref(), &reports),
+            false => decide(&self.local.report(), &reports),
+        };
+        match next {
             Next::Wait(reasons) => {
                 self.wait_for(reasons);
                 Ok(Round::Again)
             }
-            Next::Form => self.form(names.into_iter().zip(answers.into_iter().flatten()).collect()).await,
+            Next::Form => {
+                let others = names.into_iter().zip(answers.into_iter().flatten()).collect();
+                self.form(plan, others).await
+            }
         }
     }
 
     fn is_former(&self) -> bool {
-        self.local.settings.nodes.first() == Some(&self.local.settings.name)
+        match self.local.settings.policy.bootstrap {
+            Bootstrap::Auto => self.local.nodes().first() == Some(&self.local.settings.name),
+            Bootstrap::External => self.order.borrow().is_some(),
+        }
+    }
+
+    /// Numbers in the order of names.
+    fn own_plan(&self) -> Plan {
+        Plan { cluster_id: None, numbers: self.local.nodes().into_iter().zip(1..).collect() }
     }
 
     fn wait_for(&self, reasons: Vec<String>) {
@@ -116,23 +151,31 @@ impl Formation {
         });
     }
 
-    async fn ask_everybody(&self) -> (Vec<PeerName>, Vec<Result<Probed, LinkError>>) {
+    async fn ask(
+        &self,
+        names: impl Iterator<Item = &PeerName>,
+    ) -> (Vec<PeerName>, Vec<Result<Probed, LinkError>>) {
         let me = &self.local.settings.name;
-        let names: Vec<PeerName> =
-            self.local.settings.nodes.iter().filter(|name| *name != me).cloned().collect();
+        let names: Vec<PeerName> = names.filter(|name| *name != me).cloned().collect();
         let answers = join_all(names.iter().map(|name| self.links.probe(name.as_str(), ANSWER_LIMIT))).await;
         (names, answers)
     }
 
     /// Gives everybody a number, then initializes the group.
-    async fn form(&mut self, mut others: Vec<(PeerName, Probed)>) -> io::Result<Round> {
-        let numbers: BTreeMap<PeerName, NodeId> =
-            self.local.settings.nodes.iter().cloned().zip(1..).collect();
-        let identity = match self.local.identity() {
+    async fn form(&mut self, plan: Plan, mut others: Vec<(PeerName, Probed)>) -> io::Result<Round> {
+        let Plan { cluster_id, numbers } = plan;
+        let Some(node_id) = numbers.get(&self.local.settings.name).copied() else {
+            self.wait_for(vec![format!("{}: the group to form does not name this node", self.local.name())]);
+            return Ok(Round::Again);
+        };
+        let fits = |held: &Identity| {
+            held.node_id == node_id && cluster_id.as_ref().is_none_or(|wanted| *wanted == held.cluster_id)
+        };
+        let identity = match self.local.identity().filter(fits) {
             Some(identity) => identity,
             None => {
-                let cluster_id = format!("{:032x}", rand::random::<u128>());
-                let identity = Identity { cluster_id, node_id: numbers[&self.local.settings.name], epoch: 0 };
+                let cluster_id = cluster_id.unwrap_or_else(|| format!("{:032x}", rand::random::<u128>()));
+                let identity = Identity { cluster_id, node_id, epoch: 0, joins: None };
                 self.local.assign(identity.clone())?;
                 identity
             }
@@ -179,7 +222,8 @@ impl Formation {
             cluster: identity.cluster_id.clone(),
             node_id,
             by: self.local.settings.name.clone(),
-            nodes: self.local.settings.nodes.clone(),
+            nodes: self.local.nodes(),
+            joins: None,
         };
         let body = encode(&assign).map_err(|error| error.to_string())?;
         match probed.call(Kind::Assign, &body, ANSWER_LIMIT).await {
@@ -201,6 +245,7 @@ impl Formation {
         let raft = Raft::new(identity.node_id, self.config.clone(), network, log, state)
             .await
             .map_err(io::Error::other)?;
+        self.local.spawn(beat(self.local.clone(), raft.clone()));
         self.raft.send_replace(Some(raft));
         info!(
             node = self.local.name(),
@@ -213,7 +258,7 @@ impl Formation {
 
     /// The log first, the identity after: an identity that may have voted always has its log.
     async fn bind_identity(&self, identity: &Identity) -> io::Result<bool> {
-        self.local.log.bind(&Identity { epoch: 1, ..identity.clone() }).await?;
+        self.local.log.bind(&identity.bound()).await?;
         let (local, identity) = (self.local.clone(), identity.clone());
         tokio::task::spawn_blocking(move || local.begin_voting(&identity)).await.map_err(io::Error::other)?
     }

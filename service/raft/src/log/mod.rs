@@ -130,7 +130,7 @@ impl OpenLog {
 impl LogStore {
     /// Binds the log to `identity`, before its first vote.
     pub(crate) async fn bind(&self, identity: &Identity) -> io::Result<()> {
-        let Identity { cluster_id, node_id, epoch } = identity.clone();
+        let Identity { cluster_id, node_id, epoch, joins: _ } = identity.clone();
         let bytes = encode(&Owner { cluster_id, node_id, epoch })?;
         self.writer.call(|done| Op::SetOwner { bytes, done }).await
     }

@@ -10,6 +10,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::file::{LogFile, meta};
 use super::tail::Tail;
 use crate::fatal::Fatal;
+use crate::own_loop::before_others;
 use crate::types::{LogId, TypeConfig, Vote};
 
 /// Operations that may wait for the disk; a full queue makes the raft core wait, which is right.
@@ -75,6 +76,7 @@ impl Writer {
     ) -> io::Result<(Self, JoinHandle<()>)> {
         let (queue, ops) = mpsc::channel(QUEUE);
         let thread = std::thread::Builder::new().name("raft-log".into()).spawn(move || {
+            before_others();
             if let Err(error) = run(&file, &tail, ops) {
                 fatal.fail(error.to_string());
             }

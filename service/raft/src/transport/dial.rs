@@ -1,7 +1,7 @@
 //! The bytes below the protocol, behind traits so that a simulated network can take their place.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use futures::future::BoxFuture;
@@ -65,10 +65,30 @@ fn timed_out(what: &str) -> io::Error {
 pub(crate) struct TcpAcceptor(TcpListener);
 
 impl TcpAcceptor {
-    /// Listens on the first address of `bind` that can be had.
+    /// Listens on the address of `bind`; where that is a name, on every address of this machine.
+    ///
+    /// A name may be unknown when a node starts, and may stand for another address later: a container comes back to
+    /// its network with a new one, and the name of a host is often an address of loopback there.
     pub(crate) async fn bind(bind: &PeerName) -> Result<Self, StartError> {
         let listen = |source| StartError::Listen { bind: bind.to_string(), source };
-        TcpListener::bind(bind.as_str()).await.map(Self).map_err(listen)
+        let mut last = io::Error::from(io::ErrorKind::AddrNotAvailable);
+        for address in addresses(bind) {
+            match TcpListener::bind(&address).await {
+                Ok(listener) => return Ok(Self(listener)),
+                Err(error) => last = error,
+            }
+        }
+        Err(listen(last))
+    }
+}
+
+/// Where to listen: the first of these that can be had.
+fn addresses(bind: &PeerName) -> Vec<String> {
+    let here = bind.host() == "localhost" || bind.host().parse::<IpAddr>().is_ok();
+    match bind.as_str().rsplit_once(':') {
+        // The IPv6 wildcard takes IPv4 as well, where the system has IPv6 at all.
+        Some((_, port)) if !here => vec![format!("[::]:{port}"), format!("0.0.0.0:{port}")],
+        _ => vec![bind.to_string()],
     }
 }
 
@@ -79,5 +99,26 @@ impl Acceptor for TcpAcceptor {
             stream.set_nodelay(true)?;
             Ok((Box::new(stream) as Box<dyn ByteStream>, from.to_string()))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn listens_on(bind: &str) -> Vec<String> {
+        addresses(&PeerName::parse(bind).expect("a name"))
+    }
+
+    #[test]
+    fn an_address_is_listened_on_as_it_is() {
+        assert_eq!(listens_on("10.0.0.1:7"), ["10.0.0.1:7"]);
+        assert_eq!(listens_on("fd00::1"), ["[fd00::1]:10008"]);
+        assert_eq!(listens_on("localhost"), ["localhost:10008"]);
+    }
+
+    #[test]
+    fn a_name_is_listened_on_everywhere_whatever_it_stands_for() {
+        assert_eq!(listens_on("orchestrator1"), ["[::]:10008", "0.0.0.0:10008"]);
     }
 }

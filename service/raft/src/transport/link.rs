@@ -1,15 +1,16 @@
 //! Connections to one peer for one purpose: held, reused, made anew when they break.
 //!
 //! A connection carries one exchange at a time. It is taken out of the pool for an exchange and put
-//! back only when that succeeded, so an exchange that was given up never confuses the next one.
+//! back only when that was answered, so an exchange that was given up never confuses the next one.
 
 use std::collections::HashMap;
 use std::io;
+use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use tokio::io::AsyncWriteExt;
-use tokio::sync::watch;
+use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 
 use super::dial::{ByteStream, Dialer};
@@ -74,6 +75,7 @@ impl Links {
                 dialer: self.dialer.clone(),
                 node_id,
                 name: name.to_owned(),
+                lane,
                 state: Mutex::default(),
                 dialled: watch::Sender::new(None),
             })
@@ -115,8 +117,9 @@ pub(crate) struct Link {
     dialer: Arc<dyn Dialer>,
     node_id: NodeId,
     name: String,
+    lane: Lane,
     state: Mutex<LinkState>,
-    /// The outcome of the last attempt to connect; changes at each.
+    /// The outcome of the last attempt to get a connection; changes at each.
     dialled: watch::Sender<Option<LinkError>>,
 }
 
@@ -124,6 +127,8 @@ pub(crate) struct Link {
 struct LinkState {
     idle: Vec<Connection>,
     dialling: bool,
+    /// Exchanges that go on although nobody waits for their answer any more.
+    late: usize,
 }
 
 impl Link {
@@ -137,7 +142,8 @@ impl Link {
         body: &[u8],
         deadline: Instant,
     ) -> Result<Vec<u8>, LinkError> {
-        let mut result = self.try_call(kind, body, deadline).await;
+        let body: Arc<[u8]> = body.into();
+        let mut result = self.try_call(kind, body.clone(), deadline).await;
         if matches!(result, Err(LinkError::Broken(_))) {
             lock(&self.state).idle.clear();
             result = self.try_call(kind, body, deadline).await;
@@ -154,26 +160,74 @@ impl Link {
     async fn try_call(
         self: &Arc<Self>,
         kind: Kind,
-        body: &[u8],
+        body: Arc<[u8]>,
         deadline: Instant,
     ) -> Result<Vec<u8>, LinkError> {
-        let mut connection = self.connection(deadline).await?;
-        let answer =
-            timeout_at(deadline, connection.exchange(kind, body)).await.map_err(|_| LinkError::Timeout)??;
-        self.put_back(connection);
+        let connection = self.connection(deadline).await?;
+        let (done, answer) = oneshot::channel();
+        // A task of its own: an answer that comes too late for the caller still proves that the
+        // connection works, and a new one would cost an overloaded peer more than the answer did.
+        self.local.spawn(self.clone().exchange(connection, kind, body, done));
+        let answer = timeout_at(deadline, answer).await.map_err(|_| LinkError::Timeout)?;
+        let answer = answer.map_err(|_| LinkError::Unreachable("stopping".into()))??;
         match answer.header.kind {
             Kind::Failed => Err(LinkError::Failed(text(&answer.body))),
             _ => Ok(answer.body),
         }
     }
 
+    /// One exchange, which goes on for a while when its caller has given up.
+    async fn exchange(
+        self: Arc<Self>,
+        mut connection: Connection,
+        kind: Kind,
+        body: Arc<[u8]>,
+        mut done: oneshot::Sender<Result<Frame, LinkError>>,
+    ) {
+        let outcome = {
+            let mut exchange = pin!(connection.exchange(kind, &body));
+            tokio::select! {
+                biased;
+                () = self.local.stop.cancelled() => return,
+                outcome = &mut exchange => outcome,
+                () = done.closed() => {
+                    lock(&self.state).late += 1;
+                    let limit = self.local.settings.timings.silence_limit();
+                    let outcome = tokio::select! {
+                        biased;
+                        () = self.local.stop.cancelled() => return,
+                        outcome = tokio::time::timeout(limit, exchange) => outcome,
+                    };
+                    lock(&self.state).late -= 1;
+                    if matches!(outcome, Ok(Ok(_))) {
+                        self.local.reached(&self.name);
+                    }
+                    outcome.unwrap_or(Err(LinkError::Timeout))
+                }
+            }
+        };
+        if outcome.is_ok() {
+            self.put_back(connection);
+        }
+        if done.send(outcome).is_err() {
+            // Whoever waits for a connection looks again.
+            self.dialled.send_replace(None);
+        }
+    }
+
     async fn connection(self: &Arc<Self>, deadline: Instant) -> Result<Connection, LinkError> {
         let mut dialled = self.dialled.subscribe();
         loop {
-            if let Some(connection) = lock(&self.state).idle.pop() {
-                return Ok(connection);
+            {
+                let mut state = lock(&self.state);
+                if let Some(connection) = state.idle.pop() {
+                    return Ok(connection);
+                }
+                // What a peer answers at once, and is late, is about to come.
+                if state.late == 0 || !matches!(self.lane, Lane::Heartbeat | Lane::Election) {
+                    self.dial(&mut state);
+                }
             }
-            self.dial();
             timeout_at(deadline, dialled.changed())
                 .await
                 .map_err(|_| LinkError::Timeout)?
@@ -185,12 +239,12 @@ impl Link {
     }
 
     /// Starts an attempt to connect unless one is under way.
-    fn dial(self: &Arc<Self>) {
-        if std::mem::replace(&mut lock(&self.state).dialling, true) {
+    fn dial(self: &Arc<Self>, state: &mut LinkState) {
+        if std::mem::replace(&mut state.dialling, true) {
             return;
         }
         let link = self.clone();
-        self.local.tasks.spawn(async move {
+        self.local.spawn(async move {
             let connect = Connection::open(
                 &link.local,
                 link.dialer.as_ref(),
@@ -246,6 +300,7 @@ impl Connection {
         let header = Header {
             version: PROTOCOL,
             cluster: report.cluster.clone().unwrap_or_default(),
+            epoch: local.identity().map_or(0, |identity| identity.group_epoch()),
             from: report.node_id.unwrap_or(0),
             to,
             kind: Kind::Hello,
@@ -262,6 +317,7 @@ impl Connection {
             check_welcome(&connection.header, &report).map_err(LinkError::Refused)?;
             local.meet(&report).map_err(LinkError::Refused)?;
         }
+        local.compare_members(&report);
         Ok((connection, report))
     }
 
@@ -287,11 +343,23 @@ fn check_welcome(sent: &Header, report: &NodeReport) -> Result<(), String> {
     if report.cluster.as_deref() != Some(sent.cluster.as_str()) {
         return Err(format!("{} belongs to another group", report.name));
     }
+    if report.epoch != 0 && report.epoch != sent.epoch {
+        return Err(other_epoch(report.name.as_str(), report.epoch, sent.epoch));
+    }
     if report.node_id != Some(sent.to) {
         let found = report.node_id.unwrap_or(0);
         return Err(format!("{} is node {found}, not node {}", report.name, sent.to));
     }
     Ok(())
+}
+
+/// Two nodes of one group that `force-new-cluster` put apart.
+pub(super) fn other_epoch(name: &str, theirs: u64, ours: u64) -> String {
+    let older = if theirs < ours { name } else { "this node" };
+    format!(
+        "{name} is of epoch {theirs} of the group, this node of epoch {ours}: {older} was left behind by \
+         force-new-cluster; move its RaftDataDir away so that it joins as a new node"
+    )
 }
 
 fn text(body: &[u8]) -> String {

@@ -14,7 +14,7 @@ pub use self::dial::{Acceptor, ByteStream, Dialer, TcpDialer};
 pub(crate) use self::link::{Lane, LinkError, Links, Probed};
 pub(crate) use self::network::NetworkFactory;
 pub(crate) use self::server::Server;
-pub(crate) use self::wire::{Assign, Kind, MAX_ENTRIES, NodeReport, encode};
+pub(crate) use self::wire::{Assign, Kind, MAX_ENTRIES, Members, NodeReport, decode, encode};
 
 /// A connection that carried nothing for so long is closed; the other side makes a new one at need.
 const IDLE_LIMIT: Duration = Duration::from_secs(120);

@@ -24,6 +24,8 @@ use crate::types::{LogId, SnapshotMeta, TypeConfig, Vote};
 
 /// Entries are acknowledged after a sync of the peer's disk, which may take longer than a heartbeat.
 const APPEND_LIMIT: Duration = Duration::from_secs(1);
+/// We give up on an answer so long before the raft library does, so that we learn of it.
+const BEFORE_THE_LIBRARY: Duration = Duration::from_millis(5);
 /// Each chunk of a raft snapshot is acknowledged within this time.
 const CHUNK_LIMIT: Duration = Duration::from_secs(5);
 /// Small enough that heartbeats on the same wire are not delayed, large enough to cost few turns.
@@ -156,7 +158,11 @@ impl RaftNetworkV2<TypeConfig> for Network {
         rpc: AppendEntriesRequest<TypeConfig>,
         option: RPCOption,
     ) -> RpcResult<AppendEntriesResponse<TypeConfig>> {
-        let limit = if rpc.entries.is_empty() { option.soft_ttl() } else { APPEND_LIMIT };
+        let limit = match self.lane {
+            // The raft library does not wait longer.
+            Lane::Heartbeat => option.hard_ttl().saturating_sub(BEFORE_THE_LIBRARY),
+            _ => APPEND_LIMIT,
+        };
         let answer = self.call(self.lane, Kind::AppendEntries, &rpc, limit).await;
         let answer = answer.map_err(|error| self.error(RPCTypes::AppendEntries, limit, &error))?;
         if let (AppendEntriesResponse::Success, Some(last)) = (&answer, rpc.entries.last()) {
@@ -170,7 +176,7 @@ impl RaftNetworkV2<TypeConfig> for Network {
         rpc: VoteRequest<TypeConfig>,
         option: RPCOption,
     ) -> RpcResult<VoteResponse<TypeConfig>> {
-        let limit = option.soft_ttl();
+        let limit = option.hard_ttl().saturating_sub(BEFORE_THE_LIBRARY);
         let answer = self.call(Lane::Election, Kind::Vote, &rpc, limit).await;
         answer.map_err(|error| self.error(RPCTypes::Vote, limit, &error))
     }
@@ -180,7 +186,7 @@ impl RaftNetworkV2<TypeConfig> for Network {
         rpc: VoteRequest<TypeConfig>,
         option: RPCOption,
     ) -> RpcResult<VoteResponse<TypeConfig>> {
-        let limit = option.soft_ttl();
+        let limit = option.hard_ttl().saturating_sub(BEFORE_THE_LIBRARY);
         let answer = self.call(Lane::Election, Kind::PreVote, &rpc, limit).await;
         answer.map_err(|error| self.error(RPCTypes::Vote, limit, &error))
     }
@@ -190,7 +196,7 @@ impl RaftNetworkV2<TypeConfig> for Network {
         request: TransferLeaderRequest<TypeConfig>,
         option: RPCOption,
     ) -> RpcResult<TransferLeaderResponse<TypeConfig>> {
-        let limit = option.soft_ttl();
+        let limit = option.hard_ttl().saturating_sub(BEFORE_THE_LIBRARY);
         let answer = self.call(Lane::Election, Kind::TransferLeader, &request, limit).await;
         answer.map_err(|error| self.error(RPCTypes::TransferLeader, limit, &error))
     }

@@ -8,16 +8,22 @@ use openraft::raft::AppendEntriesResponse;
 use openraft::storage::Snapshot;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore, watch};
 use tracing::{info, warn};
 
 use super::dial::{Acceptor, ByteStream};
 use super::incoming::Incoming;
-use super::wire::{self, Assign, Frame, Header, Hello, Kind, MAX_FRAME, MAX_HELLO, PROTOCOL, Purpose};
+use super::link::other_epoch;
+use super::wire::{
+    self, Assign, FIRST_EPOCH, Frame, Header, Hello, Kind, MAX_FRAME, MAX_HELLO, NodeReport, PROTOCOL,
+    Purpose,
+};
 use crate::identity::Identity;
 use crate::local::Local;
 use crate::member::Member;
 use crate::port::Answerer;
+use crate::settings::Bootstrap;
 use crate::state::SnapshotDir;
 use crate::types::Raft;
 
@@ -42,6 +48,8 @@ pub(crate) struct Server {
     /// Rung when a member calls a node that is assigned and has not started yet.
     pub(crate) called: Arc<Notify>,
     pub(crate) answerer: Arc<dyn Answerer>,
+    /// The event loop of the program, which answers questions so that heartbeats need not wait for that.
+    pub(crate) program: Handle,
     pub(crate) snapshots: SnapshotDir,
 }
 
@@ -74,7 +82,7 @@ impl Server {
                 continue;
             };
             let server = self.clone();
-            self.local.tasks.spawn(async move {
+            self.local.spawn(async move {
                 tokio::select! {
                     biased;
                     () = server.local.stop.cancelled() => {}
@@ -129,6 +137,10 @@ impl Server {
         {
             return self.refuse(stream, hello.report.name.as_str(), &reason).await;
         }
+        if hello.purpose == Purpose::Probe && hello.report.is_empty() {
+            self.local.knocked(&hello.report.name);
+        }
+        self.local.compare_members(&hello.report);
         self.write(stream, Kind::Welcome, &wire::encode(&self.local.report())?).await?;
         let peer = (hello.purpose == Purpose::Member)
             .then(|| self.local.member(frame.header.from, &hello.report.info));
@@ -177,21 +189,19 @@ impl Server {
                 identity.cluster_id, header.cluster
             ));
         }
+        if header.epoch != identity.group_epoch() {
+            return Err(other_epoch("the caller", header.epoch, identity.group_epoch()));
+        }
         if header.to != identity.node_id {
             return Err(format!("this is node {}, not node {}", identity.node_id, header.to));
         }
         Ok(())
     }
 
+    /// Answers on the connection of the question, which said whom it is about.
     async fn write(&self, stream: &mut Box<dyn ByteStream>, kind: Kind, body: &[u8]) -> io::Result<()> {
-        let identity = self.local.identity();
-        let header = Header {
-            version: PROTOCOL,
-            cluster: identity.as_ref().map(|identity| identity.cluster_id.clone()).unwrap_or_default(),
-            from: identity.as_ref().map_or(0, |identity| identity.node_id),
-            to: 0,
-            kind,
-        };
+        let header =
+            Header { version: PROTOCOL, cluster: String::new(), epoch: FIRST_EPOCH, from: 0, to: 0, kind };
         wire::in_time(WRITE_LIMIT, wire::write_frame(stream, &header, body)).await
     }
 
@@ -205,7 +215,15 @@ impl Server {
         let identity = self.local.identity().ok_or_else(|| Problem::Refused("no identity".into()))?;
         self.check_addressee(&identity, &frame.header).map_err(Problem::Refused)?;
         if frame.header.kind == Kind::Ask {
-            return Ok(self.answerer.answer(peer, frame.body).await);
+            let answering = self.answerer.answer(peer, frame.body);
+            let answer = self.local.tasks.spawn_on(answering, &self.program).await;
+            return answer.map_err(|error| Problem::Failed(format!("it cannot answer: {error}")));
+        }
+        if frame.header.kind == Kind::Report {
+            let report: NodeReport = read(&frame.body)?;
+            self.local.note_list(frame.header.from, report.nodes.clone());
+            self.local.compare_members(&report);
+            return wire::encode(&self.local.report()).map_err(|error| Problem::Failed(error.to_string()));
         }
         let raft = self.raft.borrow().clone().ok_or_else(|| Problem::Failed("not started".into()))?;
         match frame.header.kind {
@@ -258,20 +276,35 @@ impl Server {
         reply(raft.install_full_snapshot(begin.vote, snapshot).await)
     }
 
-    /// Accepts a number in a new group, as long as this node never voted.
+    /// Accepts a number in a group, as long as this node never voted.
     async fn assign(&self, assign: Assign) -> Answer {
-        let settings = &self.local.settings;
-        if assign.nodes != settings.nodes || settings.nodes.first() != Some(&assign.by) {
-            return Err(Problem::Failed("its RaftNodes differ from this node's".into()));
-        }
-        let place = settings.nodes.iter().zip(1..).find(|(name, _)| **name == settings.name);
-        if place.map(|(_, number)| number) != Some(assign.node_id) {
-            return Err(Problem::Failed(format!("{} is not node {}", settings.name, assign.node_id)));
-        }
+        self.check_assign(&assign).map_err(Problem::Failed)?;
         let local = self.local.clone();
-        let identity = Identity { cluster_id: assign.cluster, node_id: assign.node_id, epoch: 0 };
+        let identity =
+            Identity { cluster_id: assign.cluster, node_id: assign.node_id, epoch: 0, joins: assign.joins };
         let assigned = blocking(move || local.assign(identity)).await;
         assigned.map(|()| Vec::new()).map_err(|error| Problem::Failed(error.to_string()))
+    }
+
+    fn check_assign(&self, assign: &Assign) -> Result<(), String> {
+        if self.local.settings.policy.bootstrap == Bootstrap::External {
+            // Whoever orders the group about decides who is in it.
+            return Ok(());
+        }
+        let (name, nodes) = (&self.local.settings.name, self.local.nodes());
+        if assign.joins.is_some() {
+            let known = nodes.contains(&assign.by);
+            return if known { Ok(()) } else { Err(format!("its RaftNodes do not name {}", assign.by)) };
+        }
+        if assign.nodes != nodes || nodes.first() != Some(&assign.by) {
+            return Err("its RaftNodes differ from this node's".into());
+        }
+        let place = nodes.iter().zip(1..).find(|(node, _)| *node == name).map(|(_, number)| number);
+        if place == Some(assign.node_id) {
+            Ok(())
+        } else {
+            Err(format!("{name} is not node {}", assign.node_id))
+        }
     }
 }
 

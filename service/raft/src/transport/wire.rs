@@ -50,6 +50,8 @@ pub(crate) enum Kind {
     SnapshotEnd,
     /// A question for the application: opaque.
     Ask,
+    /// What both know of the group: [`NodeReport`] in both directions.
+    Report,
     /// The answer to any of these.
     Reply,
     /// The peer tried and failed: text. The connection goes on.
@@ -61,12 +63,35 @@ pub(crate) enum Kind {
 pub(crate) struct Header {
     #[serde(rename = "v")]
     pub(crate) version: u16,
-    /// The group, empty while there is none.
+    /// The group, empty while there is none. An answer leaves out what its question said.
+    #[serde(default, skip_serializing_if = "String::is_empty")]
     pub(crate) cluster: String,
+    /// The epoch of the group; most have never left the first.
+    #[serde(default = "first_epoch", skip_serializing_if = "is_first_epoch")]
+    pub(crate) epoch: u64,
+    #[serde(default, skip_serializing_if = "is_nobody")]
     pub(crate) from: NodeId,
     /// Who it is meant for, 0 while numbers are not known.
+    #[serde(default, skip_serializing_if = "is_nobody")]
     pub(crate) to: NodeId,
     pub(crate) kind: Kind,
+}
+
+/// The epoch of a group that was never forced.
+pub(super) const FIRST_EPOCH: u64 = 1;
+
+fn first_epoch() -> u64 {
+    FIRST_EPOCH
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_first_epoch(epoch: &u64) -> bool {
+    *epoch == FIRST_EPOCH
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_nobody(node_id: &NodeId) -> bool {
+    *node_id == 0
 }
 
 #[derive(Debug)]
@@ -98,22 +123,41 @@ pub(crate) struct NodeReport {
     /// The group it belongs to and its number, once assigned.
     pub(crate) cluster: Option<String>,
     pub(crate) node_id: Option<NodeId>,
-    /// 0: has never voted.
+    /// 0: has never voted. Then the epoch of its group.
     pub(crate) epoch: u64,
     /// Its `RaftNodes`, sorted.
     pub(crate) nodes: Vec<PeerName>,
     /// What it has on disk.
     pub(crate) vote: Option<Vote>,
     pub(crate) last_log: Option<LogId>,
+    /// The committed members, as far as it knows them.
+    pub(crate) members: Option<Members>,
 }
 
-/// From the node that forms a group to each other one.
+impl NodeReport {
+    /// Whether it has never voted, and may get a number.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.epoch == 0
+    }
+}
+
+/// Voters and learners as of one entry of the log.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Members {
+    pub(crate) index: u64,
+    pub(crate) ids: Vec<NodeId>,
+}
+
+/// From the node that forms a group to each other one, and from a leader to a node that joins.
 #[derive(Debug, Clone, Serialize, Deserialize)]
 pub(crate) struct Assign {
     pub(crate) cluster: String,
     pub(crate) node_id: NodeId,
     pub(crate) by: PeerName,
     pub(crate) nodes: Vec<PeerName>,
+    /// The epoch of the running group to join; `None` while the group forms.
+    #[serde(default)]
+    pub(crate) joins: Option<u64>,
 }
 
 /// The preamble of the connecting side.
@@ -213,7 +257,7 @@ mod tests {
     use super::*;
 
     fn header() -> Header {
-        Header { version: PROTOCOL, cluster: "c".into(), from: 1, to: 2, kind: Kind::Ask }
+        Header { version: PROTOCOL, cluster: "c".into(), epoch: 1, from: 1, to: 2, kind: Kind::Ask }
     }
 
     #[tokio::test]

@@ -77,25 +77,6 @@ async fn a_crash_in_the_middle_of_forming_only_delays() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn a_wiped_node_never_takes_its_old_number_and_says_why_it_waits() {
-    let mut group = Group::started(3).await;
-    let leader = group.leader().await;
-    let wiped = (leader + 1) % 3;
-    group.kill(wiped).await;
-    std::fs::remove_dir_all(group.places[wiped].dir.path().join("raft")).unwrap();
-    group.places[wiped].disk = Default::default();
-    group.start(wiped).await;
-    let health = wait_health(group.node(wiped), "told", |health| {
-        health.waiting_for.iter().any(|line| line.contains("does not know this disk"))
-    })
-    .await;
-    assert_eq!((health.healthy, health.me.node_id), (false, 0));
-    let kept: Vec<_> = (0..3).filter(|index| *index != wiped).collect();
-    let index = group.node(leader).propose(crate::group::put("on"), crate::group::PATIENCE).await.unwrap().0;
-    wait_health(group.node(kept[0]), "applied", |health| health.applied_index >= Some(index)).await;
-}
-
-#[tokio::test(flavor = "multi_thread")]
 async fn peers_are_known_by_name_and_a_name_that_does_not_resolve_is_waited_for() {
     let mut group = Group::of(2);
     for place in &mut group.places {

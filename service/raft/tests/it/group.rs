@@ -9,13 +9,14 @@ use futures::FutureExt;
 use futures::future::BoxFuture;
 use orchestrator_raft::command::Command;
 use orchestrator_raft::{
-    Answerer, Health, Leadership, Member, ProposeError, RaftNode, RaftSettings, StartError, Timings, Wire,
+    Answerer, Health, Leadership, Member, Policy, ProposeError, RaftNode, RaftSettings, StartError, Timings,
+    Wire,
 };
 use tempfile::TempDir;
 use tokio::time::{Instant, timeout};
 
 use crate::machine::{Disk, DiskMachine};
-use crate::partition::{CutDialer, Cuts, TcpAccept};
+use crate::partition::{Addresses, CutDialer, Cuts, TcpAccept};
 
 /// Longer than anything takes on a busy machine.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -33,13 +34,46 @@ impl Answerer for Echo {
 pub(crate) struct Place {
     pub(crate) dir: TempDir,
     pub(crate) disk: Disk,
+    /// What peers call it.
     pub(crate) name: String,
+    /// Where it listens, if not under its name.
+    pub(crate) bind: Option<String>,
+    /// Its `RaftNodes`, if not all places.
+    pub(crate) list: Option<Vec<String>>,
     pub(crate) node: Option<RaftNode>,
+}
+
+impl Place {
+    pub(crate) fn new() -> Self {
+        Self {
+            dir: tempfile::tempdir().unwrap(),
+            disk: Disk::default(),
+            name: free_address(),
+            bind: None,
+            list: None,
+            node: None,
+        }
+    }
+
+    pub(crate) fn address(&self) -> &str {
+        self.bind.as_ref().unwrap_or(&self.name)
+    }
+
+    /// An empty disk.
+    pub(crate) fn wipe(&mut self) {
+        std::fs::remove_dir_all(self.dir.path().join("raft")).unwrap();
+        self.disk = Disk::default();
+    }
 }
 
 pub(crate) struct Group {
     pub(crate) places: Vec<Place>,
     pub(crate) timings: Timings,
+    pub(crate) policy: Policy,
+    /// On the production network, each node with threads of its own.
+    pub(crate) own_loops: bool,
+    /// Where names lead, if not where they say.
+    pub(crate) addresses: Addresses,
     /// Cut here, and what was sent is neither delivered nor refused.
     pub(crate) cuts: Cuts,
 }
@@ -57,41 +91,53 @@ pub(crate) fn free_address() -> String {
 
 impl Group {
     pub(crate) fn of(size: usize) -> Self {
-        let place = |_| Place {
-            dir: tempfile::tempdir().unwrap(),
-            disk: Disk::default(),
-            name: free_address(),
-            node: None,
-        };
-        let places = (0..size).map(place).collect();
-        Self { places, timings: Timings::default(), cuts: Cuts::default() }
+        let places = (0..size).map(|_| Place::new()).collect();
+        Self {
+            places,
+            timings: Timings::default(),
+            policy: Policy::default(),
+            own_loops: false,
+            addresses: Addresses::default(),
+            cuts: Cuts::default(),
+        }
     }
 
     pub(crate) fn settings(&self, index: usize) -> RaftSettings {
         let place = &self.places[index];
         RaftSettings {
             data_dir: place.dir.path().join("raft"),
-            bind: place.name.clone(),
-            advertise: String::new(),
-            nodes: self.places.iter().map(|place| place.name.clone()).collect(),
+            bind: place.address().to_owned(),
+            advertise: place.name.clone(),
+            nodes: place.list.clone().unwrap_or_else(|| self.names()),
             http_uri: format!("http://node-{index}:3000"),
             hostname: format!("node-{index}"),
             timings: self.timings.clone(),
         }
     }
 
+    pub(crate) fn names(&self) -> Vec<String> {
+        self.places.iter().map(|place| place.name.clone()).collect()
+    }
+
     pub(crate) async fn try_start(&mut self, index: usize) -> Result<(), StartError> {
         let machine = Box::new(DiskMachine(self.places[index].disk.clone()));
         let answerer = Arc::new(Echo(format!("node-{index}")));
-        let dialer = CutDialer { from: self.places[index].name.clone(), cuts: self.cuts.clone() };
-        let acceptor = TcpAccept::bind(&self.places[index].name).await;
+        let dialer = CutDialer {
+            from: self.places[index].name.clone(),
+            cuts: self.cuts.clone(),
+            addresses: self.addresses.clone(),
+        };
+        let acceptor = TcpAccept::bind(self.places[index].address()).await;
         let node = match acceptor {
-            Ok(acceptor) => {
+            Ok(acceptor) if !self.own_loops => {
                 let wire = Wire { dialer: Arc::new(dialer), acceptor: Box::new(acceptor) };
-                RaftNode::start_on(self.settings(index), machine, answerer, wire).await?
+                RaftNode::start_on(self.settings(index), self.policy, machine, answerer, wire).await?
             }
-            // The production path says why.
-            Err(_) => RaftNode::start(self.settings(index), machine, answerer).await?,
+            // The production path also says why a port cannot be had.
+            taken => {
+                drop(taken);
+                RaftNode::start_with(self.settings(index), self.policy, machine, answerer).await?
+            }
         };
         self.places[index].node = Some(node);
         Ok(())
@@ -147,6 +193,23 @@ impl Group {
                 return *leader;
             }
             let mut changes: Vec<_> = self.running().map(|index| self.node(index).watch_health()).collect();
+            let changed =
+                futures::future::select_all(changes.iter_mut().map(|watch| watch.changed().boxed()));
+            assert!(tokio::time::timeout_at(deadline, changed).await.is_ok(), "no leader: {views:?}");
+        }
+    }
+
+    /// The one of these that leads, when they agree on it.
+    pub(crate) async fn leader_of(&self, indexes: &[usize]) -> usize {
+        let deadline = Instant::now() + PATIENCE;
+        loop {
+            let views: Vec<Leadership> = indexes.iter().map(|index| self.node(*index).leadership()).collect();
+            let leader = indexes.iter().zip(&views).find(|(_, view)| view.is_me).map(|(index, _)| *index);
+            let agreed = views.iter().all(|view| view.leader.is_some() && view.leader == views[0].leader);
+            if let (Some(leader), true) = (leader, agreed) {
+                return leader;
+            }
+            let mut changes: Vec<_> = indexes.iter().map(|index| self.node(*index).watch_health()).collect();
             let changed =
                 futures::future::select_all(changes.iter_mut().map(|watch| watch.changed().boxed()));
             assert!(tokio::time::timeout_at(deadline, changed).await.is_ok(), "no leader: {views:?}");

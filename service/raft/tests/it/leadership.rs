@@ -69,6 +69,7 @@ async fn without_a_quorum_nobody_is_healthy_and_nothing_is_accepted() {
     }
     let lost = Instant::now();
     let health = wait_health(group.node(leader), "unhealthy", |health| !health.healthy).await;
+    println!("a leader without a quorum says so after {} ms", lost.elapsed().as_millis());
     let limit = group.timings.silence_limit() + group.timings.health_tick * 3;
     assert!(lost.elapsed() < limit + Duration::from_secs(1), "{:?}", lost.elapsed());
     assert_eq!((health.state, health.leader.as_ref()), (NodeState::Candidate, None));
@@ -151,4 +152,37 @@ async fn a_dropped_node_ends_and_gives_its_files_and_port_back() {
     }
     group.everybody_healthy().await;
     group.converged(index).await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn heartbeats_do_not_wait_for_the_program() {
+    let mut group = Group::of(3);
+    group.own_loops = true;
+    group.start_all().await;
+    group.everybody_healthy().await;
+    let leader = group.leader().await;
+    let before = group.node(leader).leadership();
+    // All threads of the program are busy with something else for longer than two election timeouts.
+    let stall = group.timings.silence_limit() * 2;
+    let mut program = tokio::task::JoinSet::new();
+    for _ in 0..8 {
+        program.spawn(async move { std::thread::sleep(stall / 4) });
+    }
+    program.join_all().await;
+    for index in 0..3 {
+        // Of after the stall, not of before.
+        let mut watch = group.node(index).watch_health();
+        watch.mark_unchanged();
+        watch.changed().await.unwrap();
+        let health = watch.borrow().clone();
+        let (contact, ack) = (health.leader_contact_ms, health.quorum_ack_ms);
+        assert!(contact.or(ack) < Some(500), "{health:#?}");
+        assert!(health.healthy, "{health:#?}");
+        assert_eq!(group.node(index).leadership().term, before.term);
+    }
+    assert!(group.node(leader).leadership().is_me);
+    let index = group.write("after").await;
+    group.converged(index).await;
+    group.places[leader].node.take().unwrap().shutdown(PATIENCE).await;
+    group.leader().await;
 }

@@ -7,6 +7,7 @@ mod formation;
 mod group;
 mod leadership;
 mod machine;
+mod membership;
 mod partition;
 mod raw;
 mod replication;

@@ -1,6 +1,6 @@
 //! A network that can be cut between any two nodes, and what the group does then.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::pin::Pin;
 use std::sync::{Arc, Mutex};
@@ -34,19 +34,34 @@ impl Cuts {
     }
 }
 
+/// Where names lead; clones share it.
+#[derive(Debug, Default, Clone)]
+pub(crate) struct Addresses(Arc<Mutex<HashMap<String, String>>>);
+
+impl Addresses {
+    pub(crate) fn point(&self, name: &str, address: &str) {
+        self.0.lock().unwrap().insert(name.into(), address.into());
+    }
+
+    fn of(&self, name: &str) -> String {
+        self.0.lock().unwrap().get(name).cloned().unwrap_or_else(|| name.into())
+    }
+}
+
 pub(crate) struct CutDialer {
     pub(crate) from: String,
     pub(crate) cuts: Cuts,
+    pub(crate) addresses: Addresses,
 }
 
 impl Dialer for CutDialer {
     fn dial(&self, name: String) -> BoxFuture<'static, io::Result<Box<dyn ByteStream>>> {
-        let (from, cuts) = (self.from.clone(), self.cuts.clone());
+        let (from, cuts, addresses) = (self.from.clone(), self.cuts.clone(), self.addresses.clone());
         Box::pin(async move {
             if cuts.between(&from, &name) {
                 return Err(io::ErrorKind::HostUnreachable.into());
             }
-            let inner = TcpDialer.dial(name.clone()).await?;
+            let inner = TcpDialer.dial(addresses.of(&name)).await?;
             Ok(Box::new(CutStream { inner, from, to: name, cuts }) as Box<dyn ByteStream>)
         })
     }
