@@ -12,7 +12,7 @@ use core::fmt;
 
 pub(crate) use self::errant::errant_below;
 pub use self::{
-    errant::{errant, errant_mariadb, errant_oracle, has_errant},
+    errant::{errant, errant_mariadb, errant_oracle},
     intervals::{Interval, Intervals, SEQUENCE_MAX},
     mariadb::Positions,
     oracle::{GtidSet, Origin, Tag, Uuid},
@@ -190,6 +190,20 @@ impl Gtids {
             }
             Self::MariaDb(positions) => {
                 Self::MariaDb(positions.iter().filter(|(_, server, _)| *server != server_id).collect())
+            }
+        }
+    }
+
+    /// Only what was first committed on one server, told as in [`Gtids::without_origin`].
+    #[must_use]
+    pub fn of_origin(&self, server_uuid: &str, server_id: u32) -> Self {
+        match self {
+            Self::Oracle(set) => {
+                let kept: Option<Uuid> = server_uuid.parse().ok();
+                Self::Oracle(set.without(|server| Some(server) != kept))
+            }
+            Self::MariaDb(positions) => {
+                Self::MariaDb(positions.iter().filter(|(_, server, _)| *server == server_id).collect())
             }
         }
     }

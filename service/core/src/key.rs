@@ -60,6 +60,12 @@ impl InstanceKey {
     pub fn is_detached(&self) -> bool {
         self.hostname.starts_with("//")
     }
+
+    /// The name before it was spoiled; a name that was not is itself.
+    #[must_use]
+    pub fn attached(&self) -> Self {
+        Self::new(self.hostname.trim_start_matches('/'), self.port)
+    }
 }
 
 /// Splits off the port; a bare IPv6 literal has none.

@@ -5,7 +5,10 @@ extern crate alloc;
 #[cfg(test)]
 extern crate std;
 
+pub mod admission;
+pub mod aftermath;
 pub mod analysis;
+pub mod grace;
 pub mod gtid;
 pub mod heuristic;
 pub mod instance;
@@ -15,6 +18,7 @@ pub mod observation;
 #[cfg(any(test, feature = "picture"))]
 pub mod picture;
 pub mod policy;
+pub mod reconnect;
 pub mod recovery;
 pub mod standing;
 pub mod time;

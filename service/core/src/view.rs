@@ -19,7 +19,7 @@ pub struct TopologyView {
     records: BTreeMap<InstanceKey, Arc<InstanceRecord>>,
     /// Other names of instances (as probed, as replicas spell their source) to the name they go by.
     aliases: BTreeMap<InstanceKey, InstanceKey>,
-    /// What people and recoveries declared; the same on every node.
+    /// What people and recoveries declared; the same on every node. Set by [`TopologyView::declare`].
     pub declared: Arc<Declared>,
 }
 
@@ -119,6 +119,9 @@ pub struct ActiveRecovery {
     pub started_at: Timestamp,
     /// When it ended; `None` = it still runs or waits to be resumed.
     pub ended_at: Option<Timestamp>,
+    /// Replicas that it stopped, the successor among them: the others follow it since, or, without one, the failed
+    /// instance again. Empty while it runs.
+    pub touched: Vec<InstanceKey>,
 }
 
 impl TopologyView {

@@ -21,11 +21,13 @@ pub enum Bug {
     DoNotBlock,
     /// A dead primary is never answered.
     DoNotBegin,
+    /// Whom a recovery moved is believed to be where it was last seen.
+    ForgetMoves,
 }
 
 impl Bug {
     /// All of them, with the names that `--bug` takes.
-    pub const ALL: [(Self, &str); 9] = [
+    pub const ALL: [(Self, &str); 10] = [
         (Self::PromoteBeforeDrain, "promote-before-drain"),
         (Self::IgnoreTerm, "ignore-term"),
         (Self::CompareExecuted, "compare-executed"),
@@ -35,6 +37,7 @@ impl Bug {
         (Self::DoNotResume, "do-not-resume"),
         (Self::DoNotBlock, "do-not-block"),
         (Self::DoNotBegin, "do-not-begin"),
+        (Self::ForgetMoves, "forget-moves"),
     ];
 
     /// The name that `--bug` takes.

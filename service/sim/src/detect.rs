@@ -85,7 +85,8 @@ impl World {
         }
     }
 
-    /// Old primaries that came back are made read-only; what replicates again is not left behind any more.
+    /// Old primaries that came back are made read-only, lost replicas that follow one are detached; what replicates
+    /// again from somebody else is not left behind any more.
     fn close_doors(&mut self, node: usize) {
         let opening: Vec<usize> = self
             .group
@@ -98,7 +99,12 @@ impl World {
             if opening.contains(&at) {
                 continue;
             }
-            if self.hears(at).is_some() {
+            let source = server.source.filter(|_| server.receiving && !server.detached);
+            if source.is_some_and(|source| self.left_behind.contains(&source)) {
+                if server.is_awake() && !self.group.nodes[node].cut[at] {
+                    self.obey(at, &Statement::Detach, false);
+                }
+            } else if self.hears(at).is_some() {
                 self.left_behind.remove(&at);
             } else if server.is_writable() && server.source.is_none() && !self.group.nodes[node].cut[at] {
                 self.obey(at, &Statement::ReadOnly, false);
@@ -166,6 +172,10 @@ impl World {
             successor: entry.promoted().cloned(),
             started_at: Timestamp::from_millis(entry.began_at as i64),
             ended_at: entry.ended_at.map(|at| Timestamp::from_millis(at as i64)),
+            touched: entry
+                .recovery
+                .report()
+                .map_or_else(Vec::new, |report| report.touched.into_iter().collect()),
         });
         declared.active_recoveries = active.collect();
         declared
@@ -174,7 +184,11 @@ impl World {
     /// From findings to a recovery.
     fn consider(&mut self, node: usize, term: u64) {
         let declared = Arc::new(self.declared());
-        self.group.nodes[node].view.declared = declared;
+        if self.has_bug(Bug::ForgetMoves) {
+            self.group.nodes[node].view.declared = declared;
+        } else {
+            self.group.nodes[node].view.declare(declared);
+        }
         let view = self.group.nodes[node].view.clone();
         let topology = Topology::of(&view);
         let filters = self.bans();
@@ -249,6 +263,13 @@ impl World {
         matches!(verdict::decide(self.group.nodes.len(), true, &evidence), Verdict::Dead { .. })
     }
 
+    /// The end of a recovery is later than the opening, and a look in between would tell; but then it was seen.
+    fn was_not_seen_since_it_opened(&self, node: usize, primary: &InstanceKey) -> bool {
+        let seen = self.group.nodes[node].view.get(primary).and_then(|record| record.checks.last_seen);
+        let opened = self.opened_at[index(primary)].map(|at| Timestamp::from_millis(at as i64));
+        opened.is_some() && seen < opened
+    }
+
     fn begin_recovery(&mut self, node: usize, term: u64, finding: &Finding, mut recovery: Recovery) {
         if !self.group.takes(node, term) {
             return;
@@ -261,7 +282,9 @@ impl World {
         self.refusal = None;
         let code: AnalysisCode = finding.code;
         self.tell(|_| format!("n{node} begins a recovery: {code} of {}", finding.key));
+        let failed_unseen = self.was_not_seen_since_it_opened(node, &finding.key);
         self.group.log.push(Entry {
+            failed_unseen,
             cluster: recovery.case.cluster.clone(),
             seq: 0,
             term,

@@ -54,7 +54,7 @@ fn steps(action: &Action) -> Vec<Step> {
         Action::RunHooks(_) => vec![],
         Action::Fence(_) => vec![Step::Say(Statement::ReadOnly)],
         Action::Unfence(_) => vec![Step::Say(Statement::Open)],
-        Action::StopReceiving(_) => vec![Step::Say(Statement::StopReceiving)],
+        Action::StopReceiving(_) | Action::KeepStopped(_) => vec![Step::Say(Statement::StopReceiving)],
         Action::ResumeReceiving(_) => vec![Step::Say(Statement::StartReceiving)],
         Action::Follow { source, .. } => vec![Step::WaitApplied, Step::Say(Statement::Follow(index(source)))],
         Action::CatchUp { until, .. } => vec![Step::WaitFor(Rows::of(until))],
@@ -249,7 +249,7 @@ impl World {
         if self.now < call.until && !self.servers[at].stuck {
             return self.after(WAIT_STEP_MS, WAIT_STEP_MS, Event::Arrive(call));
         }
-        let moved = matches!(call.action, Action::Drain(_)) && executed != before;
+        let moved = matches!(call.action, Action::Drain(_) | Action::CatchUp { .. }) && executed != before;
         let result = if moved { Ok(Reply::Progressing) } else { Err("does not execute".into()) };
         // No more statements of this call.
         call.step = usize::MAX;

@@ -26,6 +26,8 @@ pub(crate) struct Entry {
     pub(crate) recovery: Recovery,
     pub(crate) began_at: u64,
     pub(crate) ended_at: Option<u64>,
+    /// The node that began it had not looked at the failed primary since an earlier recovery opened it.
+    pub(crate) failed_unseen: bool,
 }
 
 impl Entry {

@@ -107,6 +107,10 @@ impl Server {
             Statement::Open => self.read_only = false,
             Statement::StopReceiving => self.receiving = false,
             Statement::StartReceiving => self.receiving = self.source.is_some(),
+            // As the server does: who follows it already keeps what it received.
+            Statement::Follow(source) if self.source == Some(*source) && !self.detached => {
+                self.receiving = true;
+            }
             Statement::Follow(source) => {
                 // A change of source drops the relay log.
                 self.received = self.executed;

@@ -96,6 +96,8 @@ pub(crate) struct World {
     /// What the last event opened and committed, for the invariants.
     pub(crate) opened: Vec<Opened>,
     pub(crate) commits: Vec<Commit>,
+    /// When a recovery first opened each server, milliseconds.
+    pub(crate) opened_at: [Option<u64>; SERVERS_MAX],
     pub(crate) refusal: Option<String>,
     pub(crate) faults: u64,
     pub(crate) story: VecDeque<String>,
@@ -140,6 +142,7 @@ impl World {
             acknowledged: Rows::default(),
             opened: Vec::new(),
             commits: Vec::new(),
+            opened_at: [None; SERVERS_MAX],
             refusal: None,
             faults: 0,
             story: VecDeque::new(),
@@ -286,10 +289,7 @@ impl World {
         if promotes {
             let (executed, acknowledged) = (self.servers[at].executed, self.acknowledged);
             self.opened.push(Opened { server: at, executed, acknowledged });
-        }
-        // Known hole: the nodes would see it with their next polls only.
-        if (promotes || matches!(statement, Statement::Follow(_))) && !self.has_gap(Gap::MovedUnseen) {
-            (0..self.group.nodes.len()).for_each(|node| self.observe(node));
+            self.opened_at[at] = self.opened_at[at].or(Some(self.now));
         }
     }
 
@@ -307,6 +307,7 @@ impl World {
             Action::Fence(key)
             | Action::Unfence(key)
             | Action::StopReceiving(key)
+            | Action::KeepStopped(key)
             | Action::ResumeReceiving(key)
             | Action::Drain(key)
             | Action::Detach(key) => key,

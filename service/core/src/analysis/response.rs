@@ -39,8 +39,8 @@ pub enum Emergency {
     ReprobePrimary,
     /// Probe the instance's source.
     ReprobeSource,
-    /// Restart the receiving threads of its replicas, apart from those that follow by MariaDB's GTID: to
-    /// connect anew reveals a source that hangs.
+    /// Restart the receiving threads of its replicas: to connect anew reveals a source that hangs. When, and
+    /// whose, [`crate::reconnect`] says; it does not wait for lag, which a hanging source need not cause.
     RestartReplicaIo,
 }
 

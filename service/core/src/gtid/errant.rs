@@ -34,24 +34,6 @@ pub(crate) fn errant_below(replica: &Instance, place: &Place, source: &Instance)
     (!errant.is_empty()).then_some(errant)
 }
 
-/// `replica` has something that `source` has not, told without the rest of the topology.
-pub fn has_errant(replica: &Instance, source: &Instance) -> bool {
-    if replica.gtid.executed.is_empty() || source.gtid.executed.is_empty() {
-        return false;
-    }
-    if replica.identity.flavor() == Flavor::MariaDb {
-        return errant_of_positions(replica, source).is_some_and(|errant| !errant.is_empty());
-    }
-    let above = source.replication.as_ref().map_or("", |replication| replication.source_uuid.as_str());
-    let expected: Vec<Uuid> =
-        [source.identity.server_uuid.as_str(), above].iter().filter_map(|uuid| uuid.parse().ok()).collect();
-    let own = replica.identity.server_uuid.parse().ok();
-    let (Ok(executed), Ok(theirs)) = (replica.gtid.executed.parse(), source.gtid.executed.parse()) else {
-        return false;
-    };
-    !errant_oracle(&executed, |uuid| Some(uuid) != own && expected.contains(&uuid), &theirs).is_empty()
-}
-
 fn errant_of_positions(replica: &Instance, source: &Instance) -> Option<Positions> {
     let own: Positions = replica.gtid.binlog_pos.parse().ok()?;
     let theirs: Positions = source.gtid.executed.parse().ok()?;

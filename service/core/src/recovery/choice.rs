@@ -50,7 +50,7 @@ pub struct Standing<'a> {
 /// was acknowledged for, could be lost; a forced recovery is refused only for want of a candidate.
 pub fn choose(case: &Case, policy: &RecoveryPolicy, standing: Standing<'_>) -> Result<Choice, Refusal> {
     check_acknowledgements(case, standing)?;
-    let needed = everything(case, standing);
+    let needed = needed(case, standing)?;
     let mut others = Vec::new();
     let mut ranked: Vec<(Rank<'_>, &Replica)> = Vec::new();
     for replica in &case.replicas {
@@ -59,13 +59,24 @@ pub fn choose(case: &Case, policy: &RecoveryPolicy, standing: Standing<'_>) -> R
             None => ranked.push((rank(replica, case, standing), replica)),
         }
     }
-    if ranked.is_empty() {
-        ranked = last_resort(case, policy, standing);
-    }
     ranked.sort_by(|a, b| a.0.cmp(&b.0));
-    let (index, donor) = first_safe(&ranked, case, &needed, standing)?;
+    let mut safe = first_safe(&ranked, case, &needed, standing);
+    if safe.is_none() {
+        let resort = last_resort(case, policy, standing);
+        safe = first_safe(&resort, case, &needed, standing);
+        if safe.is_some() || ranked.is_empty() {
+            ranked = resort;
+        }
+    }
+    let (index, donor) = match safe {
+        Some(safe) => safe,
+        None if ranked.is_empty() => return Err(no_candidate()),
+        None if case.forced => (0, None),
+        None => return Err(incomplete()),
+    };
     let (rank, successor) = ranked.remove(index);
     let because = ranked.first().map_or_else(|| "the only candidate".into(), |next| because(&rank, &next.0));
+    others.retain(|(key, _)| *key != successor.key && !ranked.iter().any(|(_, other)| other.key == *key));
     others.extend(
         ranked
             .iter()
@@ -75,29 +86,47 @@ pub fn choose(case: &Case, policy: &RecoveryPolicy, standing: Standing<'_>) -> R
     Ok(Choice { successor: successor.key.clone(), donor, because, others })
 }
 
-/// All that any reachable replica received. What began on a replica itself the failed primary never had,
-/// or everybody else received it too.
-fn everything(case: &Case, standing: Standing<'_>) -> Gtids {
-    received(case, standing).fold(Gtids::default(), |all, (_, position)| all.union(&position))
+/// All that any reachable replica received, and with it what is owed. What began on a replica itself the failed
+/// primary never had, or everybody else received it too.
+///
+/// What is owed and on no reachable replica may have been acknowledged: whoever has it must be waited for.
+fn needed(case: &Case, standing: Standing<'_>) -> Result<Gtids, Refusal> {
+    let all = received(case, standing).fold(Gtids::default(), |all, (_, position)| all.union(&position));
+    if case.forced || all.contains(&case.owed) {
+        return Ok(all);
+    }
+    let missing = case.owed.subtract(&all);
+    Err(Refusal::new(
+        RefusalReason::DataLoss,
+        format!("no replica that can be reached has {missing}, which may have been acknowledged"),
+    ))
 }
 
-/// What each reachable replica received, without what began on itself.
+/// What each reachable replica received, without what began on itself; of those left behind only what is owed and what
+/// began on the failed primary, since all else they may have from elsewhere.
 fn received<'c>(case: &'c Case, standing: Standing<'c>) -> impl Iterator<Item = (&'c Replica, Gtids)> {
     case.replicas.iter().filter_map(move |replica| {
-        let (uuid, server_id) = &replica.origin;
-        Some((replica, standing.positions.get(&replica.key)?.without_origin(uuid, *server_id)))
+        let position = standing.positions.get(&replica.key)?;
+        if !replica.left_behind {
+            let (uuid, server_id) = &replica.origin;
+            return Some((replica, position.without_origin(uuid, *server_id)));
+        }
+        let (uuid, server_id) = &case.origin;
+        let owed = case.owed.subtract(&case.owed.subtract(position));
+        Some((replica, owed.union(&position.of_origin(uuid, *server_id))))
     })
+}
+
+/// Replicas out of reach that may have acknowledged what nobody else has. What one that was left behind has is known.
+fn unreachable<'c>(case: &'c Case, standing: Standing<'c>) -> impl Iterator<Item = &'c Replica> {
+    let followers = case.replicas.iter().filter(|replica| !replica.left_behind);
+    followers.filter(move |replica| replica.semi_sync && !standing.positions.contains_key(&replica.key))
 }
 
 /// With semi-sync, a commit was acknowledged by `n` replicas: only if fewer than `n` of those that may have
 /// acknowledged are out of reach must one of the reachable ones have it.
 fn check_acknowledgements(case: &Case, standing: Standing<'_>) -> Result<(), Refusal> {
-    let unreachable: Vec<_> = case
-        .replicas
-        .iter()
-        .filter(|replica| replica.semi_sync && !standing.positions.contains_key(&replica.key))
-        .map(|replica| format!("{}", replica.key))
-        .collect();
+    let unreachable: Vec<_> = unreachable(case, standing).map(|replica| format!("{}", replica.key)).collect();
     if case.forced || case.acknowledgements == 0 || unreachable.len() < case.acknowledgements as usize {
         return Ok(());
     }
@@ -118,6 +147,9 @@ fn objection(
     standing: Standing<'_>,
 ) -> Option<String> {
     let requested = case.requested.as_ref() == Some(&replica.key);
+    if replica.left_behind {
+        return Some("was left behind".into());
+    }
     if !standing.positions.contains_key(&replica.key) {
         return Some("cannot be reached".into());
     }
@@ -159,21 +191,37 @@ fn ban(replica: &Replica, case: &Case, policy: &RecoveryPolicy) -> Option<String
     None
 }
 
-/// Nobody writes a log that others could follow: better one server that takes writes than none.
+/// Nobody who writes a log that others could follow has, or can fetch, all that is needed: better one server that
+/// takes writes than none.
 fn last_resort<'c>(
     case: &'c Case,
     policy: &RecoveryPolicy,
     standing: Standing<'_>,
 ) -> Vec<(Rank<'c>, &'c Replica)> {
-    case.replicas
+    let mut ranked: Vec<_> = case
+        .replicas
         .iter()
+        .filter(|replica| !replica.left_behind)
         .filter(|replica| {
             standing.positions.contains_key(&replica.key) && !standing.rejected.contains(&replica.key)
         })
         .filter(|replica| case.requested.as_ref().is_none_or(|requested| *requested == replica.key))
         .filter(|replica| ban(replica, case, policy).is_none())
         .map(|replica| (rank(replica, case, standing), replica))
-        .collect()
+        .collect();
+    ranked.sort_by(|a, b| a.0.cmp(&b.0));
+    ranked
+}
+
+fn no_candidate() -> Refusal {
+    Refusal::new(RefusalReason::NoCandidate, "no replica may be promoted")
+}
+
+fn incomplete() -> Refusal {
+    Refusal::new(
+        RefusalReason::DataLoss,
+        "no candidate has all received transactions, nor a replica that it could fetch them from",
+    )
 }
 
 /// The best one that has, or can fetch, all that is needed.
@@ -182,35 +230,36 @@ fn first_safe(
     case: &Case,
     needed: &Gtids,
     standing: Standing<'_>,
-) -> Result<(usize, Option<InstanceKey>), Refusal> {
-    if ranked.is_empty() {
-        return Err(Refusal::new(RefusalReason::NoCandidate, "no replica may be promoted"));
-    }
-    for (index, (_, replica)) in ranked.iter().enumerate() {
+) -> Option<(usize, Option<InstanceKey>)> {
+    ranked.iter().enumerate().find_map(|(index, (_, replica))| {
         let position = &standing.positions[&replica.key];
         if position.contains(needed) {
-            return Ok((index, None));
+            return Some((index, None));
         }
-        if let Some(donor) = donor(&replica.key, position, case, standing) {
-            return Ok((index, Some(donor)));
-        }
-    }
-    if case.forced {
-        return Ok((0, None));
-    }
-    Err(Refusal::new(
-        RefusalReason::DataLoss,
-        "no candidate has all received transactions, nor a replica that it could fetch them from",
-    ))
+        let donors = donors(&replica.key, position, case, needed, standing);
+        let fetched = donors.iter().fold(position.clone(), |all, (_, has)| all.union(has));
+        let best = donors
+            .iter()
+            .max_by_key(|(donor, _)| (contained(donor, case, standing), Reverse(donor.key.clone())));
+        best.filter(|_| fetched.contains(needed)).map(|(donor, _)| (index, Some(donor.key.clone())))
+    })
 }
 
-/// The replica that can give most of what is missing.
-fn donor(to: &InstanceKey, position: &Gtids, case: &Case, standing: Standing<'_>) -> Option<InstanceKey> {
+/// Replicas that can give something that is missing, and what. From one that was left behind everything would come
+/// along, so that it must have nothing but what is needed.
+fn donors<'c>(
+    to: &InstanceKey,
+    position: &Gtids,
+    case: &'c Case,
+    needed: &Gtids,
+    standing: Standing<'c>,
+) -> Vec<(&'c Replica, Gtids)> {
+    let comes_along = |donor: &Replica| position.union(needed).contains(&standing.positions[&donor.key]);
     received(case, standing)
         .filter(|(donor, has)| donor.key != *to && donor.logs_updates && !position.contains(has))
         .filter(|(donor, _)| !standing.slow.contains(&donor.key))
-        .max_by_key(|(donor, _)| (contained(donor, case, standing), Reverse(donor.key.clone())))
-        .map(|(donor, _)| donor.key.clone())
+        .filter(|(donor, _)| !donor.left_behind || comes_along(donor))
+        .collect()
 }
 
 /// How many replicas' received transactions this one has.

@@ -13,6 +13,7 @@
 //! - where that cannot be shown, the replicas are put back as they were and the reason is told.
 
 pub mod choice;
+mod moved;
 mod plan;
 mod stage;
 #[cfg(test)]
@@ -114,6 +115,9 @@ pub struct Case {
     pub alias: String,
     /// Data center, region and environment of the failed primary.
     pub place: Locality,
+    /// `server_uuid`, empty on MariaDB, and `server_id` of the failed primary: transactions that began on it are
+    /// told by them.
+    pub origin: (String, u32),
     /// Acknowledgements a commit waited for on the failed primary; 0 = it did not.
     pub acknowledgements: u32,
     /// Successor that a person asked for.
@@ -122,8 +126,12 @@ pub struct Case {
     pub forced: bool,
     /// Leave hooks out.
     pub skip_hooks: bool,
-    /// Direct replicas of the failed primary, in the order of their names.
+    /// Direct replicas of the failed primary, in the order of their names, and those that it had and that were
+    /// left behind.
     pub replicas: Vec<Replica>,
+    /// What the successor may not lack, although perhaps no replica tells of it: transactions that were seen on the
+    /// failed primary and are older than its reign, and those of its reign that one left behind had received.
+    pub owed: Gtids,
 }
 
 /// Where an instance stands, in the words of the configuration's detection.
@@ -146,6 +154,9 @@ pub struct Replica {
     pub valid: bool,
     /// How willing we are to promote it.
     pub rule: PromotionRule,
+    /// An earlier recovery could not move it, or its source was spoiled while it replicated from the failed primary:
+    /// what is owed is fetched from it where nobody else has that, but it is neither promoted nor moved.
+    pub left_behind: bool,
     /// A filter of the configuration forbids promoting it.
     pub banned: bool,
     /// It is in downtime.
@@ -259,7 +270,10 @@ pub struct Progress {
     pub donor: Option<InstanceKey>,
     /// Candidates that failed on the way.
     pub rejected: BTreeSet<InstanceKey>,
-    /// The failed primary was made read-only, or the statement waits for it.
+    /// Replicas that may follow another source than the failed primary, since they were sent to a donor or nobody has
+    /// seen them after an earlier recovery: if nobody is promoted, they are told to follow it.
+    pub strayed: BTreeSet<InstanceKey>,
+    /// The failed primary was told to be read-only: it may be, or the statement waits for it.
     pub fenced: bool,
     /// The successor is open for writes.
     pub promoted: bool,
@@ -293,6 +307,8 @@ pub enum Action {
     Unfence(InstanceKey),
     /// Stop the receiving thread and tell the position.
     StopReceiving(InstanceKey),
+    /// The same for one that was stopped before: it may have been restarted since.
+    KeepStopped(InstanceKey),
     /// Start the receiving thread again.
     ResumeReceiving(InstanceKey),
     /// Follow another source.
@@ -348,6 +364,10 @@ pub struct Report {
     pub successor: Option<InstanceKey>,
     /// Replicas left behind.
     pub lost: BTreeSet<InstanceKey>,
+    /// Replicas that answered when they were told to stop, the successor among them: the others follow it now, the
+    /// lost ones perhaps; where nobody was promoted they follow the failed primary again. Empty where a successor
+    /// did not open, since then nobody knows.
+    pub touched: BTreeSet<InstanceKey>,
     /// What went wrong.
     pub errors: Vec<String>,
 }
@@ -407,13 +427,23 @@ impl Refusal {
     }
 }
 
+impl Case {
+    /// Those that replicate from the failed primary.
+    pub fn followers(&self) -> impl Iterator<Item = &InstanceKey> {
+        self.replicas.iter().filter(|replica| !replica.left_behind).map(|replica| &replica.key)
+    }
+}
+
 impl Recovery {
     /// How it ended; `None` while it runs.
     pub fn report(&self) -> Option<Report> {
-        let Progress { successor, promoted, lost, errors, .. } = &self.progress;
+        let Progress { successor, promoted, lost, positions, errors, .. } = &self.progress;
+        let is_clear = *promoted || successor.is_none();
+        let touched = self.case.followers().filter(|key| is_clear && positions.contains_key(*key));
         (self.stage == Stage::Finished).then(|| Report {
             successor: successor.clone().filter(|_| *promoted),
             lost: lost.clone(),
+            touched: touched.cloned().collect(),
             errors: errors.clone(),
         })
     }

@@ -1,6 +1,12 @@
 //! Beginning a recovery: what is known becomes a [`Case`], and vetoes are checked before anything is touched.
 
-use alloc::{collections::BTreeMap, format, string::String, vec::Vec};
+use alloc::{
+    collections::{BTreeMap, BTreeSet},
+    format,
+    string::String,
+    sync::Arc,
+    vec::Vec,
+};
 use core::time::Duration;
 
 use super::{
@@ -15,7 +21,7 @@ use crate::{
     policy::Filters,
     time::Timestamp,
     topology::Topology,
-    view::{InstanceRecord, TopologyView},
+    view::{ActiveRecovery, InstanceRecord, TopologyView},
 };
 
 /// What to recover from, and who asked.
@@ -47,18 +53,40 @@ pub fn plan(
     now: Timestamp,
 ) -> Result<Recovery, Refusal> {
     let case = case(request, view, topology, policy, filters, now);
-    if case.replicas.is_empty() {
+    if case.replicas.iter().all(|replica| replica.left_behind) {
         return Err(Refusal::new(RefusalReason::NoReplicas, format!("{} has no replicas", case.failed)));
     }
     if let Some(requested) = &case.requested
-        && !case.replicas.iter().any(|replica| replica.key == *requested)
+        && !case.replicas.iter().any(|replica| !replica.left_behind && replica.key == *requested)
     {
         let message = format!("{requested} does not replicate from {}", case.failed);
         return Err(Refusal::new(RefusalReason::UnknownCandidate, message));
     }
     check_gtid(&case)?;
     check_candidate(&case, policy)?;
-    Ok(Recovery { case, stage: Stage::PreHooks, progress: Progress::default() })
+    let progress = Progress { strayed: unseen(&case, view), ..Progress::default() };
+    Ok(Recovery { case, stage: Stage::PreHooks, progress })
+}
+
+/// Replicas that follow the failed primary for all that is known, which nobody has seen since it was promoted.
+fn unseen(case: &Case, view: &TopologyView) -> BTreeSet<InstanceKey> {
+    let ended = replacing(view, &case.failed).filter_map(|recovery| recovery.ended_at).max();
+    let unseen = case.replicas.iter().filter(|replica| {
+        let seen = view.get(&replica.key).and_then(|record| record.checks.last_seen);
+        !replica.left_behind && seen < ended
+    });
+    unseen.map(|replica| replica.key.clone()).collect()
+}
+
+/// Ended recoveries that promoted `failed`.
+fn replacing<'v>(
+    view: &'v TopologyView,
+    failed: &'v InstanceKey,
+) -> impl Iterator<Item = &'v ActiveRecovery> {
+    view.declared.active_recoveries.iter().filter(move |recovery| {
+        let successor = recovery.successor.as_ref().filter(|_| recovery.ended_at.is_some());
+        successor.is_some_and(|successor| view.canonical(successor) == failed)
+    })
 }
 
 /// Replicas that follow by file and position cannot be told apart by what they received; one alone need not be.
@@ -66,10 +94,10 @@ fn check_gtid(case: &Case) -> Result<(), Refusal> {
     let positional: Vec<String> = case
         .replicas
         .iter()
-        .filter(|replica| replica.valid && replica.gtid == ReplicationGtid::None)
+        .filter(|replica| replica.valid && !replica.left_behind && replica.gtid == ReplicationGtid::None)
         .map(|replica| format!("{}", replica.key))
         .collect();
-    let valid = case.replicas.iter().filter(|replica| replica.valid).count();
+    let valid = case.replicas.iter().filter(|replica| replica.valid && !replica.left_behind).count();
     if positional.is_empty() || valid == 1 {
         return Ok(());
     }
@@ -121,17 +149,19 @@ fn case(
     let cluster: String = place.map_or_else(|| format!("{failed}"), |place| place.cluster.as_ref().into());
     let record = view.get(&failed);
     let source = record.map(|record| &record.instance);
-    let replicas = place
-        .map_or(&[][..], |place| &place.replicas)
-        .iter()
-        .filter_map(|key| view.get(key))
-        .map(|record| replica(record, view, topology, filters, policy.candidate_expiry, now))
-        .collect();
+    let following = place.map_or(&[][..], |place| &place.replicas).iter().filter_map(|key| view.get(key));
+    let known =
+        |record: &Arc<InstanceRecord>| replica(record, view, topology, filters, policy.candidate_expiry, now);
+    let behind = left_behind(view, &failed).map(|record| Replica { left_behind: true, ..known(record) });
+    let mut replicas: Vec<Replica> = following.map(known).chain(behind).collect();
+    replicas.sort_by(|a, b| a.key.cmp(&b.key));
     Case {
+        owed: source.map(|source| owed(source, &replicas)).unwrap_or_default(),
         code: request.code,
         alias: topology.alias(&cluster).unwrap_or(&cluster).into(),
         cluster,
         place: source.map(locality).unwrap_or_default(),
+        origin: source.map(origin).unwrap_or_default(),
         acknowledgements: source.map_or(0, acknowledgements),
         requested: request.requested.as_ref().map(|key| view.canonical(key).clone()),
         forced: request.forced,
@@ -139,6 +169,38 @@ fn case(
         replicas,
         failed,
     }
+}
+
+/// Instances that may have what the failed primary had, and do not replicate from it: their source is its spoiled
+/// name, or the primary that it replaced.
+fn left_behind<'v>(
+    view: &'v TopologyView,
+    failed: &'v InstanceKey,
+) -> impl Iterator<Item = &'v Arc<InstanceRecord>> {
+    let replaced: BTreeSet<_> =
+        replacing(view, failed).map(|recovery| view.canonical(&recovery.failed)).collect();
+    view.records().map(|(_, record)| record).filter(move |record| {
+        record.instance.source().is_some_and(|source| {
+            let attached = source.attached();
+            let was = view.canonical(&attached);
+            source.is_detached() && was == failed || replaced.contains(was) && record.instance.key != *failed
+        })
+    })
+}
+
+/// What was seen on servers that may be out of reach now: on the failed primary, of what is older than its reign, and
+/// on those left behind, of what began on it. Only where commits wait for replicas is anything owed to anybody.
+///
+/// A primary that itself replicates still takes what began elsewhere, so that this is no older than its reign.
+fn owed(failed: &Instance, replicas: &[Replica]) -> Gtids {
+    if acknowledgements(failed) == 0 {
+        return Gtids::default();
+    }
+    let (uuid, server_id) = origin(failed);
+    let inherited = Gtids::executed(failed).ok().filter(|_| failed.replication.is_none());
+    let inherited = inherited.unwrap_or_default().without_origin(&uuid, server_id);
+    let left_behind = replicas.iter().filter(|replica| replica.left_behind);
+    left_behind.fold(inherited, |owed, replica| owed.union(&replica.position.of_origin(&uuid, server_id)))
 }
 
 /// Acknowledgements that a commit on `source` waited for when it was last seen; 0 when semi-sync was not in force.
@@ -149,6 +211,10 @@ fn acknowledgements(source: &Instance) -> u32 {
     } else {
         0
     }
+}
+
+fn origin(instance: &Instance) -> (String, u32) {
+    (instance.identity.server_uuid.clone(), instance.identity.server_id)
 }
 
 fn locality(instance: &Instance) -> Locality {
@@ -174,6 +240,7 @@ fn replica(
         key: instance.key.clone(),
         valid: record.checks.is_valid(),
         rule: view.declared.promotion_rule(instance, candidate_expiry, now),
+        left_behind: false,
         banned: filters.bans_promotion(&instance.key),
         downtimed: view.declared.downtime_of(&instance.key, now).is_some(),
         logs_updates: instance.logs_replica_updates(),
@@ -187,7 +254,7 @@ fn replica(
         lag_seconds: instance.lag_seconds,
         semi_sync: instance.semi_sync.replica_enabled,
         semi_sync_priority: instance.labels.semi_sync_priority,
-        origin: (instance.identity.server_uuid.clone(), instance.identity.server_id),
+        origin: origin(instance),
         // Text that cannot be read counts as nothing: the position is read again before the choice.
         position: Gtids::received(instance).unwrap_or_default(),
         applied: is_applied(instance),

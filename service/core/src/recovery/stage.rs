@@ -8,7 +8,7 @@ use alloc::{
 };
 
 use super::{
-    Action, ActionResult, Choice, HookStage, Progress, Recovery, RecoveryPolicy, Refusal, Reply, Stage,
+    Action, ActionResult, Case, Choice, HookStage, Progress, Recovery, RecoveryPolicy, Refusal, Reply, Stage,
     choice::{self, Standing},
 };
 use crate::key::InstanceKey;
@@ -21,11 +21,12 @@ const PROMOTE_ATTEMPTS_MAX: u32 = 3;
 /// given up: with the deadlines of one attempt, about a minute.
 const STOP_ATTEMPTS_MAX: u32 = 60;
 
+/// How often it is waited again for what replicas received after they were stopped. Each time takes a restart of one
+/// of them; a fleet that does nothing else must not be without a primary for ever.
+const RECHECKS_MAX: u32 = 10;
+
 /// How often opening a fenced primary again is tried: with the pauses between attempts, about half a minute.
 const UNFENCE_ATTEMPTS_MAX: u32 = 30;
-
-/// How often a replica may be sent to fetch what it lacks: no topology has more than a few donors.
-const CATCH_UP_ATTEMPTS_MAX: u32 = 8;
 
 /// What to tell of one action as soon as it ended; `None` when there is nothing to tell.
 pub fn describe(action: &Action, result: &Result<Reply, String>) -> Option<String> {
@@ -51,6 +52,7 @@ pub fn describe(action: &Action, result: &Result<Reply, String>) -> Option<Strin
         (Action::Detach(key), Err(error)) => format!("{key} could not be detached: {error}"),
         (
             Action::StopReceiving(_)
+            | Action::KeepStopped(_)
             | Action::ResumeReceiving(_)
             | Action::Unfence(_)
             | Action::Follow { .. }
@@ -109,28 +111,44 @@ impl Recovery {
         if self.case.skip_hooks { Vec::new() } else { vec![Action::RunHooks(stage)] }
     }
 
-    /// Replicas that were reached when they were told to stop.
+    /// Replicas that were reached when they were told to stop, and that may be moved.
     fn answering(&self) -> impl Iterator<Item = InstanceKey> + '_ {
-        self.progress.positions.keys().cloned()
+        self.case.followers().filter(|key| self.progress.positions.contains_key(*key)).cloned()
     }
 
-    /// Those that answered before need not be asked again.
+    /// Those that answered before need not be asked again. Those left behind are asked only when nobody can be
+    /// promoted without what they have: nobody waits for them else.
     fn stop_actions(&self) -> Vec<Action> {
-        let replicas = self.case.replicas.iter().map(|replica| &replica.key);
-        let unanswered = replicas.filter(|key| !self.progress.positions.contains_key(*key));
+        let again = self.progress.attempts > 0;
+        let asked =
+            self.case.replicas.iter().filter(|replica| again && replica.valid || !replica.left_behind);
+        let unanswered =
+            asked.map(|replica| &replica.key).filter(|key| !self.progress.positions.contains_key(*key));
         unanswered.cloned().map(Action::StopReceiving).collect()
     }
 
     /// The failed primary is fenced only now that somebody can take its place: before, there is nothing to
     /// take back if nobody can.
+    ///
+    /// A server that restarts receives again by itself, and may acknowledge to a primary that returned before the
+    /// fence: so all are asked once more beside the waiting, which costs no time. But for the slow ones, for which
+    /// everybody would wait.
     fn drain_actions(&self) -> Vec<Action> {
         let Some(successor) = self.successor() else { return Vec::new() };
-        vec![Action::Fence(self.case.failed.clone()), Action::Drain(successor.clone())]
+        let stopped = self.answering().filter(|key| !self.progress.slow.contains(key));
+        let mut actions = vec![Action::Fence(self.case.failed.clone()), Action::Drain(successor.clone())];
+        actions.extend(stopped.map(Action::KeepStopped));
+        actions
     }
 
     fn restore_actions(&self) -> Vec<Action> {
-        let unfence = self.progress.fenced.then(|| Action::Unfence(self.case.failed.clone()));
-        self.answering().map(Action::ResumeReceiving).chain(unfence).collect()
+        let Case { failed, .. } = &self.case;
+        let unfence = self.progress.fenced.then(|| Action::Unfence(failed.clone()));
+        let back = self.answering().map(|replica| match self.progress.strayed.contains(&replica) {
+            true => Action::Follow { replica, source: failed.clone() },
+            false => Action::ResumeReceiving(replica),
+        });
+        back.chain(unfence).collect()
     }
 
     /// The donor executes what it received, the chosen one fetches that from it.
@@ -204,7 +222,9 @@ impl Recovery {
                 (action, _) => debug_assert!(false, "not an action of this stage: {action:?}"),
             }
         }
-        if !silent.is_empty()
+        let unasked =
+            self.progress.attempts == 0 && self.case.replicas.iter().any(|replica| replica.left_behind);
+        if (unasked || !silent.is_empty())
             && self.progress.attempts < STOP_ATTEMPTS_MAX
             && let Err(refusal) = choice::choose(&self.case, policy, self.standing())
         {
@@ -214,7 +234,9 @@ impl Recovery {
             return Stage::Stop;
         }
         for (key, why) in silent {
-            self.lose(&key, &why, story);
+            if self.case.followers().any(|follower| *follower == key) {
+                self.lose(&key, &why, story);
+            }
         }
         self.choose(policy, story)
     }
@@ -230,15 +252,20 @@ impl Recovery {
             Ok(Choice { successor, donor, because, others }) => {
                 story.push(format!("chose {successor}: {because}"));
                 story.extend(others.iter().map(|(key, why)| format!("not {key}: {why}")));
-                self.progress.successor = Some(successor);
-                self.progress.donor = donor;
-                match &self.progress.donor {
-                    None => Stage::Drain,
+                let next = match &donor {
+                    None => {
+                        self.progress.fenced = true;
+                        Stage::Drain
+                    }
                     Some(donor) => {
                         story.push(format!("it fetches what it lacks from {donor} first"));
+                        self.progress.strayed.insert(successor.clone());
                         Stage::CatchUp
                     }
-                }
+                };
+                self.progress.successor = Some(successor);
+                self.progress.donor = donor;
+                next
             }
             Err(refusal) => self.give_up(&refusal, story),
         }
@@ -271,10 +298,8 @@ impl Recovery {
         }
         let had = self.progress.positions.get(&successor).cloned().unwrap_or_default();
         let given = self.progress.positions.get(&donor).cloned().unwrap_or_default();
-        self.progress.positions.insert(successor.clone(), had.union(&given));
-        if self.progress.attempts >= CATCH_UP_ATTEMPTS_MAX {
-            return self.reject(&successor, policy, story);
-        }
+        // It has all of this donor now, so that no donor is asked twice: there are as many rounds as replicas at most.
+        self.progress.positions.insert(successor, had.union(&given));
         self.choose(policy, story)
     }
 
@@ -285,14 +310,34 @@ impl Recovery {
         story: &mut Vec<String>,
     ) -> Stage {
         let Some(successor) = self.progress.successor.clone() else { return self.choose(policy, story) };
-        let (fences, drains): (Vec<_>, Vec<_>) =
-            results.into_iter().partition(|(action, _)| matches!(action, Action::Fence(_)));
-        self.progress.fenced |= fences.iter().any(|(_, result)| result.is_ok());
+        let (drains, others): (Vec<_>, Vec<_>) =
+            results.into_iter().partition(|(action, _)| matches!(action, Action::Drain(_)));
+        let received = self.note_received(others, story);
         if let Some(error) = first_error(&drains) {
             story.push(format!("{successor} does not execute what it received: {error}"));
             return self.reject(&successor, policy, story);
         }
+        if received && self.progress.attempts < RECHECKS_MAX {
+            return self.choose(policy, story);
+        }
         if progressing(&drains) { Stage::Drain } else { Stage::Promote }
+    }
+
+    /// Notes what replicas received of the failed primary after they had been stopped; whether there was anything.
+    fn note_received(&mut self, results: Vec<ActionResult>, story: &mut Vec<String>) -> bool {
+        let (uuid, server_id) = &self.case.origin;
+        let mut received = false;
+        for (action, result) in results {
+            if let (Action::KeepStopped(key), Ok(Reply::Position { gtids, .. })) = (action, result)
+                && let Some(position) = self.progress.positions.get_mut(&key)
+                && !position.contains(&gtids.of_origin(uuid, *server_id))
+            {
+                *position = position.union(&gtids);
+                story.push(format!("{key} received again after it was stopped, has {position}"));
+                received = true;
+            }
+        }
+        received
     }
 
     /// Somebody else must do; who failed stays where it is.

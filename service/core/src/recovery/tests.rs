@@ -13,6 +13,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+mod again;
+
 const PRIMARY: &str = "00000000-0000-0000-0000-000000000001";
 
 /// One server of the fleet. Transactions of the failed primary are numbered from 1.
@@ -28,6 +30,8 @@ struct Server {
     stuck: bool,
     detached: bool,
     unopenable: bool,
+    /// It restarts once after it was stopped, and receives up to here.
+    restarts_with: u64,
 }
 
 /// A replica of the failed primary as drawn: `b received=10 executed=8 rule=prefer dc=x unreachable`.
@@ -49,12 +53,14 @@ fn parse_line(line: &str) -> (Replica, Server) {
         stuck: has("stuck"),
         detached: false,
         unopenable: has("unopenable"),
+        restarts_with: value("restarts").map_or(0, |text| text.parse().expect("a number")),
     };
     let replica = Replica {
         key: InstanceKey::new(name, 3306),
         valid: !has("unreachable"),
         rule: value("rule")
             .map_or(PromotionRule::Neutral, |rule| PromotionRule::parse(rule).expect("a rule")),
+        left_behind: has("behind"),
         banned: has("banned"),
         downtimed: has("downtimed"),
         logs_updates: !has("nolog"),
@@ -83,6 +89,8 @@ fn set(upto: u64) -> Gtids {
 struct Fleet {
     servers: BTreeMap<String, Server>,
     hooks_fail: bool,
+    /// The furthest position that anybody told after it was stopped.
+    told: u64,
 }
 
 impl Fleet {
@@ -91,7 +99,7 @@ impl Fleet {
             picture.lines().map(str::trim).filter(|line| !line.is_empty()).map(parse_line).unzip();
         let names = replicas.iter().map(|replica: &Replica| replica.key.hostname.to_string());
         let servers = names.zip(servers).collect();
-        (replicas, Self { servers, hooks_fail: false })
+        (replicas, Self { servers, hooks_fail: false, told: 0 })
     }
 
     fn server(&mut self, key: &InstanceKey) -> Result<&mut Server, String> {
@@ -108,6 +116,14 @@ impl Fleet {
                 let server = self.server(key)?;
                 server.receiving = false;
                 return Ok(Reply::Position { gtids: set(server.received), slow: server.slow });
+            }
+            Action::KeepStopped(key) => {
+                let server = self.server(key)?;
+                server.receiving = false;
+                server.received = server.received.max(core::mem::take(&mut server.restarts_with));
+                let received = server.received;
+                self.told = self.told.max(received);
+                return Ok(Reply::Position { gtids: set(received), slow: false });
             }
             Action::ResumeReceiving(key) => self.server(key)?.receiving = true,
             Action::Follow { replica, source } => self.follow(replica, source)?,
@@ -168,11 +184,13 @@ fn case(replicas: Vec<Replica>, acknowledgements: u32) -> Case {
         cluster: "a:3306".into(),
         alias: "main".into(),
         place: Locality { data_center: "x".into(), ..Locality::default() },
+        origin: (PRIMARY.into(), 1),
         acknowledgements,
         requested: None,
         forced: false,
         skip_hooks: false,
         replicas,
+        owed: Gtids::default(),
     }
 }
 
@@ -484,6 +502,9 @@ fn a_successor_that_does_not_open_is_tried_again_and_then_told() {
     );
 }
 
+/// What an earlier recovery, or a restart during this one, makes of a replica.
+const AGAIN: &[&str] = &["", "", "", "restarts=13", "behind"];
+
 /// A random replica, drawn.
 fn replica() -> impl Strategy<Value = String> {
     let words = proptest::collection::vec(
@@ -510,28 +531,36 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 3000, failure_persistence: None, ..ProptestConfig::default() })]
 
     /// Whatever fails and whenever a leader dies: it ends, at most one server is writable, none that is
-    /// banned, and nothing that a reachable replica received is missing on the one that is.
+    /// banned or left behind, and nothing that a reachable replica received, also after it was stopped, or that one
+    /// left behind was seen to have, is missing on the one that is.
     #[test]
     fn nothing_received_is_lost_and_never_two_are_writable(
-        lines in proptest::collection::vec(replica(), 1..5),
+        lines in proptest::collection::vec((replica(), proptest::sample::select(AGAIN)), 1..5),
         acknowledgements in 0_u32..3,
         deaths in proptest::collection::btree_set(1_u32..40, 0..6),
     ) {
-        let picture: Vec<String> = lines.iter().zip("bcdef".chars()).map(|(line, name)| format!("{name} {line}")).collect();
+        let lines = lines.iter().zip("bcdef".chars());
+        let picture: Vec<String> = lines.map(|((line, again), name)| format!("{name} {line} {again}")).collect();
         let (replicas, mut fleet) = Fleet::draw(&picture.join("\n"));
+        let (behind, following): (Vec<_>, Vec<_>) = replicas.iter().partition(|replica| replica.left_behind);
+        let owed = behind.iter().map(|replica| fleet.servers[&*replica.key.hostname].received).max();
+        let owed = owed.filter(|_| acknowledgements > 0).unwrap_or(0);
         let banned: BTreeSet<String> = replicas
             .iter()
-            .filter(|replica| replica.banned || replica.rule == PromotionRule::MustNot)
+            .filter(|replica| replica.banned || replica.left_behind || replica.rule == PromotionRule::MustNot)
             .map(|replica| replica.key.hostname.to_string())
             .collect();
-        let reachable = fleet.servers.values().filter(|server| server.reachable);
-        let received = reachable.map(|server| server.received).max().unwrap_or(0);
-        let (recovery, _) = drive(begun(case(replicas, acknowledgements)), &mut fleet, |n| deaths.contains(&n));
+        let following = following.iter().map(|replica| &fleet.servers[&*replica.key.hostname]);
+        let reachable = following.filter(|server| server.reachable);
+        let received = reachable.map(|server| server.received).max().unwrap_or(0).max(owed);
+        let case = Case { owed: set(owed), ..case(replicas, acknowledgements) };
+        let (recovery, _) = drive(begun(case), &mut fleet, |n| deaths.contains(&n));
         let writable = fleet.writable();
         prop_assert!(writable.len() <= 1, "{writable:?}");
         for name in writable {
             prop_assert!(!banned.contains(name), "{name} is banned");
-            prop_assert!(fleet.servers[name].executed >= received, "{name} lacks what was received");
+            let needed = received.max(fleet.told);
+            prop_assert!(fleet.servers[name].executed >= needed, "{name} lacks what was received");
             prop_assert_eq!(recovery.promoted().map(|key| key.hostname.to_string()), Some(name.to_string()));
         }
     }

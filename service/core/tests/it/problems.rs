@@ -71,6 +71,7 @@ fn an_old_primary_is_known_by_the_recovery_that_replaced_it() {
         successor: Some(key("b")),
         started_at: drawn.now,
         ended_at: Some(drawn.now),
+        touched: vec![key("b")],
     });
     let topology = Topology::of(&drawn.view);
     let reasons = |host| {

@@ -3,7 +3,11 @@
 //! Not stricter: replicas that were lost stay lost, and a primary may have too few replicas left to acknowledge;
 //! bringing replicas back is a person's work.
 
-use crate::{rows::Rows, server::key, world::World};
+use crate::{
+    rows::Rows,
+    server::{Server, key},
+    world::World,
+};
 
 /// There is one writable server, and nobody is busy changing that.
 pub(crate) fn is_settled(world: &World) -> bool {
@@ -37,23 +41,34 @@ fn errors(world: &World) -> &[String] {
     world.group.log.last().map_or(&[], |entry| &entry.recovery.progress.errors)
 }
 
-/// Somebody said why, and it is so: nobody may be promoted, or rows could be missing on those who may.
+/// What a primary that is dead for good had from those before it: clients may have been told that it is safe.
+fn inherited(world: &World) -> Rows {
+    let Some(dead) = world.dead_for_good else { return Rows::default() };
+    let mut rows = world.servers[dead].executed;
+    rows.0[dead] = 0;
+    rows
+}
+
+/// Nobody is left to promote, which analysis says (`DeadMasterWithoutReplicas`), or somebody said why nobody is.
 fn reason_holds(world: &World) -> bool {
-    let said = world.refusal.as_deref().or_else(|| errors(world).first().map(String::as_str));
-    let Some(said) = said else { return false };
-    let may = || world.servers.iter().filter(|server| server.is_awake() && !server.may_not_be_promoted());
-    let attached = || world.servers.iter().filter(|server| server.is_awake() && server.source.is_some());
-    let received = attached().fold(Rows::default(), |all, server| all.union(&server.received));
-    // One without a log is a last resort for the core only where nobody has one.
-    let mut safe = may().filter(|server| {
-        server.source.is_some()
-            && server.logs_updates
-            && !server.detached
-            && server.received.contains(&received)
-    });
+    let dead = world.dead_for_good;
+    let follows = |server: &Server| server.source.is_some() && server.source == dead && !server.detached;
+    let alone = dead.is_some() && !world.servers.iter().any(follows);
+    let mut said = world.refusal.as_deref().into_iter().chain(errors(world).first().map(String::as_str));
+    alone || said.any(|said| holds(world, said))
+}
+
+/// It is so: nobody may be promoted, or rows could be missing on those who may.
+fn holds(world: &World, said: &str) -> bool {
+    let dead = world.dead_for_good;
+    // Who follows another than the dead primary was lost before, and waits for a person.
+    let follows = |server: &&Server| server.source.is_some() && (dead.is_none() || server.source == dead);
+    let followers = || world.servers.iter().filter(|server| server.is_awake()).filter(follows);
+    let received = followers().fold(inherited(world), |all, server| all.union(&server.received));
+    let may = || followers().filter(|server| !server.detached && !server.may_not_be_promoted());
+    let mut safe = may().filter(|server| server.received.contains(&received));
     if said.contains("no-candidate") || said.contains("no-replicas") {
-        let dead = world.dead_for_good;
-        return !may().any(|server| server.source.is_some() && server.source == dead && !server.detached);
+        return dead.is_none() || may().next().is_none();
     }
     if said.contains("data-loss") {
         return safe.next().is_none();
