@@ -90,10 +90,12 @@ pub trait Execute: Send + Sync {
         deadline: Duration,
     ) -> BoxFuture<'a, Result<Applied, ExecError>>;
 
-    /// Waits until the instance has executed `gtid`, in its own flavour's form.
+    /// Waits until the instance has executed `gtid`, in its own flavour's form. An applier that somebody stopped
+    /// may be started again meanwhile, as every change of a source does.
     ///
     /// # Errors
-    /// As [`Execute::wait_applied`].
+    /// [`ExecError::ApplierStopped`] as soon as the applying thread is seen stopped with an error;
+    /// [`ExecError::Timeout`] with what is missing.
     fn wait_for_gtid<'a>(
         &'a self,
         key: &'a InstanceKey,

@@ -51,6 +51,8 @@ impl QueryError {
 pub(crate) struct Session {
     /// `None` once it failed.
     conn: Option<Conn>,
+    /// The server sent an error that ended the connection: it is not the network that failed.
+    last_words: bool,
     /// What the server behind it is; `None` until asked.
     pub(crate) server: Option<Arc<Server>>,
 }
@@ -75,11 +77,16 @@ pub(crate) struct Server {
 
 impl Session {
     pub(crate) fn new(conn: Conn) -> Self {
-        Self { conn: Some(conn), server: None }
+        Self { conn: Some(conn), last_words: false, server: None }
     }
 
     pub(crate) fn is_usable(&self) -> bool {
         self.conn.is_some()
+    }
+
+    /// The server itself ended the connection, and said so.
+    pub(crate) fn had_last_words(&self) -> bool {
+        self.last_words
     }
 
     /// Runs one statement and collects its rows.
@@ -120,7 +127,10 @@ impl Session {
             Ok(Err(Error::Server(error))) if classify_server(&error).kind.proves_alive() => {
                 return Err(QueryError::Server(error));
             }
-            Ok(Err(error)) => classify(&error),
+            Ok(Err(error)) => {
+                self.last_words = matches!(error, Error::Server(_));
+                classify(&error)
+            }
             Err(_) => failure(FailureKind::Silent, format!("no answer in time to: {sql}")),
         };
         self.destroy();

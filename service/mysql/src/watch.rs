@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use orchestrator_core::{Timestamp, observation::Failure};
+use orchestrator_core::{Timestamp, grace::Departure, observation::Failure};
 use tokio::{sync::mpsc, task::JoinSet};
 
 /// What a pulse may take beyond its own length before it can be called overdue: scheduling on both sides.
@@ -28,7 +28,13 @@ pub enum WatchEvent {
         silent_for: Duration,
     },
     /// The connection broke, or none could be made; repeated with each failed attempt to get it back.
-    Lost(Failure),
+    Lost {
+        /// What happened to the connection, or to the attempt.
+        failure: Failure,
+        /// Whether the server took its leave. Only the connection that it ended can tell: later attempts say
+        /// [`Departure::Abrupt`] again.
+        departure: Departure,
+    },
     /// It can be watched again, or answered after having been overdue.
     Back,
 }

@@ -1,17 +1,20 @@
 //! From the configuration's settings to what each component is started with.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use orchestrator_config::{
-    BehindPolicy, ClassificationSettings, DiscoverySettings, InstanceNaming, RecoverySettings, Settings,
-    TlsMode,
+    BehindPolicy, ClassificationSettings, DetectionSettings, DiscoverySettings, InstanceNaming, ListenTls,
+    RecoverySettings, Settings, TlsMode,
 };
 use orchestrator_core::{
     InstanceKey,
+    grace::Graces,
     policy::{AnalysisPolicy, Filters},
     recovery::RecoveryPolicy,
 };
+use orchestrator_http::{Tls, TlsError, TlsSettings};
 use orchestrator_mysql::{DetectionQueries, HostnameSource, Pace, ProbeSettings, Secret};
+use orchestrator_raft::{RaftSettings, Timings};
 
 use crate::discovery::{DiscoveryFilters, Schedule};
 
@@ -85,6 +88,11 @@ pub(crate) fn pace(settings: &Settings) -> Pace {
     Pace { pulse: detection.pulse_interval, deadline: detection.pulse_timeout }
 }
 
+/// How long a primary that went away may take to come back.
+pub(crate) fn graces(settings: &DetectionSettings) -> Graces {
+    Graces { crash: settings.crash_grace, clean_shutdown: settings.clean_shutdown_grace }
+}
+
 /// When analysis calls something wrong.
 pub(crate) fn analysis_policy(settings: &Settings) -> AnalysisPolicy {
     let (discovery, detection) = (&settings.discovery, &settings.detection);
@@ -156,5 +164,36 @@ impl DiscoveryFilters for ConfiguredFilters {
     }
     fn ignores_source(&self, key: &InstanceKey) -> bool {
         self.settings.discovery.ignore_sources.matches(&key.hostname, key.port)
+    }
+}
+
+/// HTTPS of the API as the configuration wants it.
+///
+/// # Errors
+/// A file cannot be used; the text names it.
+pub(crate) async fn api_tls(settings: &ListenTls) -> Result<Arc<Tls>, TlsError> {
+    Tls::load(TlsSettings {
+        serve: settings.serve,
+        certificate: settings.certificate.clone(),
+        private_key: settings.private_key.clone(),
+        authority: settings.authority.clone(),
+        skip_verify: settings.skip_verify,
+        client_certificates: settings.client_certificates,
+        valid_units: settings.valid_units.clone(),
+        status_needs_certificate: settings.status_needs_certificate,
+    })
+    .await
+}
+
+/// How this node takes part in the group.
+pub(crate) fn raft_settings(settings: &orchestrator_config::RaftSettings, hostname: &str) -> RaftSettings {
+    RaftSettings {
+        data_dir: settings.data_dir.clone(),
+        bind: settings.bind.clone(),
+        advertise: settings.advertise.clone(),
+        nodes: settings.nodes.clone(),
+        http_uri: settings.http_advertise.clone(),
+        hostname: hostname.into(),
+        timings: Timings::default(),
     }
 }

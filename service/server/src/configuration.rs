@@ -5,7 +5,7 @@ use std::{
     path::{Path, PathBuf},
 };
 
-use orchestrator_config::{Invalid, Loaded, Outside, SEARCH_PATH, Source};
+use orchestrator_config::{Invalid, Loaded, Outside, SEARCH_PATH, Source, from_environment};
 use tracing::{info, warn};
 
 /// Why there is no configuration to start with.
@@ -35,23 +35,27 @@ impl fmt::Display for Lines<'_> {
     }
 }
 
-/// Reads the file named on the command line, or those of the search path that are there.
+/// Reads the file named on the command line, or those of the search path that are there, or, where there is none,
+/// the environment of a container.
 ///
 /// # Errors
 /// The named file cannot be read, or the configuration is not valid; all its errors at once.
 pub(crate) fn load(only: Option<&Path>) -> Result<Loaded, ConfigurationError> {
+    let variable = |name: &str| std::env::var(name).ok();
     let sources = match only {
         Some(path) => {
             let text = fs::read_to_string(path)
                 .map_err(|error| ConfigurationError::Unreadable { path: path.into(), error })?;
             vec![Source { path: path.into(), text }]
         }
-        None => SEARCH_PATH
-            .iter()
-            .filter_map(|path| Some(Source { path: path.into(), text: fs::read_to_string(path).ok()? }))
-            .collect(),
+        None => {
+            let found = SEARCH_PATH
+                .iter()
+                .filter_map(|path| Some(Source { path: path.into(), text: fs::read_to_string(path).ok()? }));
+            let found: Vec<Source> = found.collect();
+            if found.is_empty() { from_environment(&variable).into_iter().collect() } else { found }
+        }
     };
-    let variable = |name: &str| std::env::var(name).ok();
     let read = |path: &Path| fs::read_to_string(path);
     let outside = Outside { variable: &variable, read: &read };
     orchestrator_config::load(&sources, &outside).map_err(ConfigurationError::Invalid)

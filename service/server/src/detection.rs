@@ -6,15 +6,17 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use futures::future::join_all;
 use orchestrator_core::{
-    InstanceKey, Timestamp,
+    InstanceKey, admission,
     analysis::{Emergency, Finding, Response},
+    grace::{Absence, Departure, Graces, Patience, Settling},
     observation::Outcome,
+    reconnect::{self, Reconnects},
     verdict::{self, Evidence, Question, Verdict},
 };
 use orchestrator_http::ports::Picture;
@@ -22,12 +24,20 @@ use orchestrator_raft::RaftNode;
 use tokio::{
     sync::{Notify, mpsc},
     task::JoinSet,
-    time::{Instant, MissedTickBehavior, interval, sleep, timeout},
+    time::{Instant, MissedTickBehavior, interval, sleep, sleep_until, timeout},
 };
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info, warn};
 
-use crate::{fleet::SharedFleet, picture::Pictures, recovery::Recoveries, watching::Suspicion, witness};
+use crate::{
+    absence::Absences,
+    clock,
+    fleet::SharedFleet,
+    picture::Pictures,
+    recovery::{Agreement, Recoveries},
+    watching::Suspicion,
+    witness,
+};
 
 /// All findings are gone through so often, for those that no suspicion led to. As the original's
 /// `RecoveryPollSeconds`.
@@ -46,7 +56,8 @@ const LOOK_AGAIN_MIN: Duration = Duration::from_millis(10);
 /// later a frozen one shows within seconds.
 const LOOK_AGAIN_MAX: Duration = Duration::from_millis(200);
 
-/// A pursuit that led nowhere ends; the next suspicion or round of findings begins another.
+/// A pursuit that led nowhere ends, unless there is a grace to wait for; the next suspicion or round of findings
+/// begins another.
 const PURSUIT_MAX: Duration = Duration::from_secs(30);
 
 /// Votes older than this are gathered again before they count.
@@ -66,11 +77,13 @@ pub(crate) struct Detection {
     pub(crate) recoveries: Arc<Recoveries>,
     /// A majority must agree; off: one observer is enough.
     pub(crate) quorum: bool,
-    /// When this process began.
-    pub(crate) started_at: Timestamp,
-    /// A process younger than this does not act on an instance that it has not seen alive itself: after a power
-    /// cut, a primary may only be slower to start than its replicas and we.
-    pub(crate) settle_time: Duration,
+    /// What the watches noticed.
+    pub(crate) absences: Arc<Absences>,
+    /// How long somebody who went away may take to come back.
+    pub(crate) graces: Graces,
+    /// Whom this node made connect anew.
+    pub(crate) reconnects: Mutex<Reconnects>,
+    pub(crate) settling: Settling,
 }
 
 /// The votes of the last round, and word of each new one.
@@ -168,23 +181,12 @@ impl Detection {
             return;
         }
         let votes = Votes::default();
-        let followed = async {
-            // Votes are gathered while the replicas are looked at, so that they are there when they are needed.
-            tokio::select! {
-                biased;
-                () = self.follow_replicas(suspicion, &votes) => {}
-                () = self.keep_gathering(key, &votes) => {}
-            }
-        };
-        if timeout(PURSUIT_MAX, followed).await.is_err() {
-            debug!(instance = %key, "looked long enough, the next round of findings takes over");
+        // Votes are gathered while the replicas are looked at, so that they are there when they are needed.
+        tokio::select! {
+            biased;
+            () = self.follow_replicas(suspicion, &votes) => {}
+            () = self.keep_gathering(key, &votes) => {}
         }
-    }
-
-    fn is_settled(&self, picture: &Picture, key: &InstanceKey) -> bool {
-        let last_seen = picture.view.get(key).and_then(|record| record.checks.last_seen);
-        last_seen.is_some_and(|seen| seen >= self.started_at)
-            || picture.now.since(self.started_at) >= self.settle_time
     }
 
     /// Looks at the suspect itself, over a new connection.
@@ -199,31 +201,102 @@ impl Detection {
     async fn follow_replicas(&self, suspicion: &Suspicion, votes: &Votes) {
         let key = &suspicion.key;
         let mut wait = LOOK_AGAIN_MIN;
-        let mut told = BTreeMap::new();
-        loop {
+        let mut told = Told::default();
+        let mut give_up_at = Instant::now() + PURSUIT_MAX;
+        while Instant::now() < give_up_at {
             let picture = self.pictures.fresh();
-            let finding = picture.findings.iter().find(|finding| finding.key == *key);
             if picture.view.get(key).is_some_and(|record| record.checks.is_valid()) {
                 return;
             }
-            let may_act = self.raft.leadership().is_me && self.is_settled(&picture, key);
-            if let Some(finding) =
-                finding.filter(|finding| finding.code.response() == Response::RecoverPrimary)
-                && may_act
-            {
-                let hearers = verdict::hearers(&picture.view, &picture.topology, key);
-                if !hearers.is_empty() {
-                    tell_hearers(finding, &hearers, &mut told);
-                } else if self.decide(votes.fresh(), finding, suspicion, &mut told).await {
-                    return;
+            let step = match self.actionable(&picture, key) {
+                Some(finding) => self.step(&picture, finding, suspicion, votes, &mut told).await,
+                None => Step::LookOn,
+            };
+            let grace_ends = match step {
+                Step::Done => return,
+                Step::LookOn => give_up_at,
+                Step::WaitUntil(end) => {
+                    give_up_at = give_up_at.max(end + PURSUIT_MAX);
+                    end
                 }
-            }
+            };
             tokio::select! {
                 biased;
                 () = votes.arrived.notified() => {}
+                () = sleep_until(grace_ends) => {}
                 () = self.look_at_replicas(key, &mut wait) => {}
             }
         }
+        debug!(instance = %key, "looked long enough, the next round of findings takes over");
+    }
+
+    /// The finding about `key`, if this node may do something about it.
+    fn actionable<'p>(&self, picture: &'p Picture, key: &InstanceKey) -> Option<&'p Finding> {
+        let last_seen = picture.view.get(key).and_then(|record| record.checks.last_seen);
+        let may_act = self.raft.leadership().is_me && self.settling.may_act_on(last_seen, picture.now);
+        let finding = picture.findings.iter().find(|finding| finding.key == *key);
+        finding.filter(|finding| may_act && reconnect::is_in_doubt(finding.code))
+    }
+
+    /// What there is to do about a primary that looks dead.
+    async fn step(
+        &self,
+        picture: &Picture,
+        finding: &Finding,
+        suspicion: &Suspicion,
+        votes: &Votes,
+        told: &mut Told,
+    ) -> Step {
+        let absence = self.absences.of(&finding.key);
+        let hearers = verdict::hearers(&picture.view, &picture.topology, &finding.key);
+        if !hearers.is_empty() {
+            told.hearers(finding, &hearers);
+            if let (Some(absence), Some(evidence)) = (absence, votes.fresh()) {
+                self.reveal(picture, finding, absence, &evidence).await;
+            }
+            return Step::LookOn;
+        }
+        if finding.code.response() != Response::RecoverPrimary {
+            return Step::LookOn;
+        }
+        let now = clock::now();
+        if let Some(end) = self.reconnects().pending_until(&picture.topology, &finding.key, now) {
+            return Step::WaitUntil(Instant::now() + end.since(now));
+        }
+        let absence = absence.unwrap_or(Absence { departure: Departure::Abrupt, since: suspicion.at });
+        if let Patience::Until(end) = self.graces.patience(absence, now) {
+            let left = end.since(now);
+            told.grace(finding, absence, left);
+            return Step::WaitUntil(Instant::now() + left);
+        }
+        let Some(evidence) = votes.fresh() else { return Step::LookOn };
+        if self.decide(&evidence, finding, suspicion, absence, told).await {
+            Step::Done
+        } else {
+            Step::LookOn
+        }
+    }
+
+    /// Makes replicas connect anew that may only seem to hear a primary that the group agrees to be out of reach.
+    async fn reveal(&self, picture: &Picture, finding: &Finding, absence: Absence, evidence: &[Evidence]) {
+        let verdict = verdict::decide(witness::voters(&self.raft), self.quorum, evidence);
+        let agreed = matches!(verdict, Verdict::Dead { .. });
+        if !agreed || admission::objection(finding, &picture.view.declared).is_some() {
+            return;
+        }
+        let (view, topology) = (&picture.view, &picture.topology);
+        let replicas = self.reconnects().wanted(view, topology, &finding.key, absence, clock::now());
+        if replicas.is_empty() {
+            return;
+        }
+        self.recoveries.reconnect(finding, &replicas).await;
+        let now = clock::now();
+        replicas.iter().for_each(|replica| self.reconnects().note(replica, now));
+    }
+
+    /// A poisoned lock holds no half-made state: every critical section is one call.
+    fn reconnects(&self) -> MutexGuard<'_, Reconnects> {
+        self.reconnects.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// One look at each replica, and a pause that grows.
@@ -261,40 +334,79 @@ impl Detection {
     /// True when there is nothing more to find out.
     async fn decide(
         &self,
-        evidence: Option<Arc<Vec<Evidence>>>,
+        evidence: &[Evidence],
         finding: &Finding,
         suspicion: &Suspicion,
-        told: &mut BTreeMap<String, String>,
+        absence: Absence,
+        told: &mut Told,
     ) -> bool {
-        let Some(evidence) = evidence else { return false };
-        match verdict::decide(witness::voters(&self.raft), self.quorum, &evidence) {
+        match verdict::decide(witness::voters(&self.raft), self.quorum, evidence) {
             Verdict::Dead { agreed_by, others } => {
                 info!(instance = %finding.key, analysis = %finding.code, agreed_by = agreed_by.join(", "), "agreed to be dead");
-                self.recoveries.consider(finding, suspicion, &agreed_by, &others).await;
+                let waited = self.graces.of(absence.departure);
+                let agreement = Agreement { suspicion, absence, waited, agreed_by, others };
+                self.recoveries.consider(finding, &agreement).await;
                 true
             }
             Verdict::NotAgreed { agreed, needed, votes } => {
-                let votes: BTreeMap<String, String> =
-                    votes.into_iter().map(|(node, vote)| (node, vote.to_string())).collect();
-                if *told != votes {
-                    let said: Vec<String> =
-                        votes.iter().map(|(node, vote)| format!("{node} {vote}")).collect();
-                    warn!(instance = %finding.key, analysis = %finding.code, agreed, needed, votes = said.join("; "),
-                        "not enough nodes agree that it is dead, nothing is done");
-                    *told = votes;
-                }
+                let votes = votes.into_iter().map(|(node, vote)| (node, vote.to_string())).collect();
+                told.votes(finding, (agreed, needed), votes);
                 false
             }
         }
     }
 }
 
-/// Says once whose word keeps us from acting.
-fn tell_hearers(finding: &Finding, hearers: &[InstanceKey], told: &mut BTreeMap<String, String>) {
-    let hearers: Vec<String> = hearers.iter().map(ToString::to_string).collect();
-    let hearers = BTreeMap::from([(hearers.join(", "), "receives from it".to_owned())]);
-    if *told != hearers {
-        debug!(instance = %finding.key, analysis = %finding.code, ?hearers, "replicas still receive from it, nothing is done");
-        *told = hearers;
+/// What a pursuit does next.
+enum Step {
+    /// It may become clear.
+    LookOn,
+    /// Nothing before then, unless the suspect comes back.
+    WaitUntil(Instant),
+    /// There is nothing more to find out.
+    Done,
+}
+
+/// What this pursuit said last about why nothing is done: it says so again only when that changes.
+#[derive(Default)]
+struct Told(BTreeMap<String, String>);
+
+impl Told {
+    fn is_news(&mut self, what: BTreeMap<String, String>) -> bool {
+        let news = self.0 != what;
+        self.0 = what;
+        news
     }
+
+    fn hearers(&mut self, finding: &Finding, hearers: &[InstanceKey]) {
+        let hearers = hearers.iter().map(|key| (key.to_string(), "receives from it".to_owned())).collect();
+        if self.is_news(hearers) {
+            debug!(instance = %finding.key, analysis = %finding.code, hearers = ?self.0.keys(), "replicas still receive from it, nothing is done");
+        }
+    }
+
+    fn grace(&mut self, finding: &Finding, absence: Absence, left: Duration) {
+        let Absence { departure, since } = absence;
+        if self.is_news(BTreeMap::from([(departure.to_string(), format!("{since:?}"))])) {
+            info!(instance = %finding.key, analysis = %finding.code, %departure, left_ms = millis(left),
+                "it may come back before it is replaced");
+        }
+    }
+
+    fn votes(
+        &mut self,
+        finding: &Finding,
+        (agreed, needed): (usize, usize),
+        votes: BTreeMap<String, String>,
+    ) {
+        let said: Vec<String> = votes.iter().map(|(node, vote)| format!("{node} {vote}")).collect();
+        if self.is_news(votes) {
+            warn!(instance = %finding.key, analysis = %finding.code, agreed, needed, votes = said.join("; "),
+                "not enough nodes agree that it is dead, nothing is done");
+        }
+    }
+}
+
+fn millis(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
 }

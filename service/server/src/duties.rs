@@ -6,11 +6,7 @@ use std::{collections::BTreeMap, sync::Arc, time::Duration};
 use orchestrator_backend::{
     BackendHandle, ClusterRow, Expiry, HandleError, InstanceRow, NodeHealthRow, NodeIdentity, PurgeLimits,
 };
-use orchestrator_core::{
-    InstanceKey,
-    analysis::AnalysisCode,
-    view::{InstanceRecord, LOST_IN_RECOVERY},
-};
+use orchestrator_core::{InstanceKey, Timestamp, aftermath, analysis::AnalysisCode, view::InstanceRecord};
 use orchestrator_http::{Metrics, ports::Picture};
 use orchestrator_mysql::Change;
 use orchestrator_raft::{
@@ -60,9 +56,6 @@ const FENCE_DEADLINE: Duration = Duration::from_secs(2);
 /// may help. As the original.
 const BACKEND_DEAD_AFTER: Duration = Duration::from_secs(30);
 
-/// Downtimes of what a recovery left behind are lifted this long after they began, when it is well again.
-const LOST_DOWNTIME_MIN: Duration = Duration::from_secs(60);
-
 /// Processes not seen for this long are not alive.
 const PROCESS_SEEN_WITHIN: Duration = Duration::from_secs(2);
 
@@ -98,6 +91,13 @@ pub(crate) struct Limits {
     pub(crate) database: String,
 }
 
+/// What is to be written down of what was observed; empty in most rounds.
+#[derive(Default)]
+struct Batch {
+    instances: Vec<InstanceRow>,
+    clusters: Vec<ClusterRow>,
+}
+
 impl Duties {
     /// Goes round until stopped. Ends by itself, with the reason, when the backend is given up.
     pub(crate) async fn run(self, stop: CancellationToken) -> Option<String> {
@@ -118,11 +118,13 @@ impl Duties {
                 }
                 () = self.returned.notified() => false,
                 _ = rounds.tick() => {
-                    let flush = flushed.is_none_or(|at: Instant| at.elapsed() >= FLUSH_INTERVAL);
-                    if flush {
+                    let batch = if flushed.is_none_or(|at: Instant| at.elapsed() >= FLUSH_INTERVAL) {
                         flushed = Some(Instant::now());
-                    }
-                    match self.write_down(started_at, flush, &mut last_codes).await {
+                        self.observed()
+                    } else {
+                        Batch::default()
+                    };
+                    match self.write_down(started_at, batch, &mut last_codes).await {
                         Ok(()) => well_at = Instant::now(),
                         Err(error) => {
                             warn!(%error, "the backend takes no writes");
@@ -152,11 +154,21 @@ impl Duties {
         }
     }
 
-    /// The sign of life, and what changed since the last round: one transaction for all instances.
+    /// What was observed since this was last asked.
+    fn observed(&self) -> Batch {
+        let picture = self.pictures.current();
+        let changed = self.pictures.take_changed();
+        Batch {
+            instances: changed.into_iter().map(|record| row(&picture, record)).collect(),
+            clusters: clusters(&picture),
+        }
+    }
+
+    /// The sign of life, what was observed, and what analysis says anew: one transaction.
     async fn write_down(
         &self,
-        started_at: orchestrator_core::Timestamp,
-        flush: bool,
+        started_at: Timestamp,
+        observed: Batch,
         last_codes: &mut Codes,
     ) -> Result<(), HandleError> {
         let now = clock::now();
@@ -170,21 +182,18 @@ impl Duties {
             last_seen: now,
         };
         let picture = self.pictures.current();
-        let changed = if flush { self.pictures.take_changed() } else { Vec::new() };
-        let rows: Vec<InstanceRow> = changed.into_iter().map(|record| row(&picture, record)).collect();
-        let clusters = if flush { clusters(&picture) } else { Vec::new() };
         let codes = changed_codes(&picture, last_codes);
-        self.count(&picture, rows.len());
+        self.count(&picture, observed.instances.len());
         let written = self
             .backend
             .call(WRITE_DEADLINE, move |backend| {
                 backend.in_transaction(|backend| {
                     backend.write_node_health(&health)?;
-                    backend.write_instances(&rows)?;
+                    backend.write_instances(&observed.instances)?;
                     for (key, code) in &codes {
                         backend.note_analysis(key, code.as_str(), now)?;
                     }
-                    backend.write_clusters(&clusters, now)
+                    backend.write_clusters(&observed.clusters, now)
                 })?;
                 backend.node_health(now - PROCESS_SEEN_WITHIN)
             })
@@ -237,7 +246,8 @@ impl Duties {
             let expire = Expire { at, lost_until, candidates_before, recoveries_before, detections_before };
             self.propose(Command::Expire(expire)).await;
         }
-        for key in self.recovered_lost(&self.pictures.current()) {
+        let picture = self.pictures.current();
+        for key in aftermath::brought_back(&picture.view, picture.now) {
             info!(instance = %key, "lost instance is well again, its downtime ends");
             self.propose(Command::EndDowntime { key }).await;
         }
@@ -250,22 +260,7 @@ impl Duties {
         }
     }
 
-    /// What a recovery left behind and somebody brought back as a replica.
-    fn recovered_lost(&self, picture: &Picture) -> Vec<InstanceKey> {
-        let lost = picture.view.declared.downtimes.iter().filter(|(_, downtime)| {
-            downtime.reason == LOST_IN_RECOVERY && picture.now.since(downtime.begins_at) >= LOST_DOWNTIME_MIN
-        });
-        lost.filter(|(key, _)| {
-            picture
-                .view
-                .get(key)
-                .is_some_and(|record| record.checks.is_valid() && record.instance.is_replicating())
-        })
-        .map(|(key, _)| key.clone())
-        .collect()
-    }
-
-    /// Makes old primaries read-only that came back writable.
+    /// Makes old primaries read-only that came back writable, and detaches lost replicas that follow one.
     async fn close_doors(&self) {
         if !self.limits.close_old_primaries {
             return;
@@ -273,35 +268,31 @@ impl Duties {
         let picture = self.pictures.current();
         for key in picture.view.declared.downtimes.keys() {
             let Some(record) = self.pictures.record(key) else { continue };
-            if !is_open_old_primary(&picture, &record) || !self.raft.leadership().is_me {
+            let (change, operation, why) = if is_open_old_primary(&picture, &record) {
+                (Change::SetReadOnly(true), "set-read-only", "an old primary returned")
+            } else if aftermath::is_stray(&picture.view, &record, picture.now) {
+                (Change::Detach, "detach-replica", "a lost replica followed an old primary")
+            } else {
                 continue;
+            };
+            if !self.raft.leadership().is_me {
+                return;
             }
-            match self.fleet.change(key, Change::SetReadOnly(true), FENCE_DEADLINE).await {
+            match self.fleet.change(key, change, FENCE_DEADLINE).await {
                 Ok(()) => {
                     let cluster = picture.topology.place(key).map_or("", |place| &place.cluster);
-                    self.audit.note("set-read-only", Some(key), cluster, "an old primary returned");
+                    self.audit.note(operation, Some(key), cluster, why);
                 }
-                Err(error) => warn!(instance = %key, %error, "an old primary returned and stays writable"),
+                Err(error) => warn!(instance = %key, %error, operation, "{why}, and stays as it is"),
             }
             self.discovery.request(key.clone());
         }
     }
 }
 
-/// Left behind by a recovery, back, with nobody above it, and open for writes.
+/// An old primary that this picture says must be shut out.
 pub(crate) fn is_open_old_primary(picture: &Picture, record: &InstanceRecord) -> bool {
-    let instance = &record.instance;
-    let declared = &picture.view.declared;
-    let downtime = declared.downtimes.get(&instance.key);
-    // A recovery may promote what an earlier one left behind, before it ends that one's downtime.
-    let promoted =
-        declared.active_recoveries.iter().any(|active| active.successor.as_ref() == Some(&instance.key));
-    !promoted
-        && downtime
-            .is_some_and(|downtime| downtime.reason == LOST_IN_RECOVERY && downtime.ends_at > picture.now)
-        && record.checks.is_valid()
-        && instance.source().is_none()
-        && !instance.settings.read_only
+    aftermath::is_open_old_primary(&picture.view.declared, record, picture.now)
 }
 
 fn row(picture: &Picture, record: Arc<InstanceRecord>) -> InstanceRow {

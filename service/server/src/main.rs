@@ -1,5 +1,6 @@
 #![doc = include_str!("../DESIGN.md")]
 
+mod absence;
 mod api;
 mod args;
 mod audit;
@@ -16,8 +17,12 @@ mod logging;
 mod picture;
 mod process;
 mod recovery;
+mod reload;
 mod service;
+mod signals;
+mod storage;
 mod watching;
+mod wiring;
 mod witness;
 
 use std::{
@@ -87,7 +92,7 @@ fn serve(flags: Flags) -> ExitCode {
             return ExitCode::from(EXIT_FAILURE);
         }
     };
-    match runtime.block_on(service::run(loaded.settings, flags.discovery)) {
+    match runtime.block_on(service::run(loaded, flags.config, flags.discovery)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // The last line of the log says why, with all its causes.

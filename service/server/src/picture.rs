@@ -126,7 +126,7 @@ impl Pictures {
         let changed = {
             let mut folded = self.lock();
             let changed = !Arc::ptr_eq(&folded.view.declared, declared);
-            folded.view.declared = declared.clone();
+            folded.view.declare(declared.clone());
             changed
         };
         if changed {

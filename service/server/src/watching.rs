@@ -10,7 +10,9 @@ use std::{
 
 use orchestrator_core::{
     InstanceKey, Timestamp,
+    grace::Departure,
     instance::ThreadState,
+    observation::Failure,
     view::{InstanceRecord, LOST_IN_RECOVERY},
 };
 use orchestrator_http::ports::Picture;
@@ -22,7 +24,7 @@ use tokio::{
 use tokio_util::sync::CancellationToken;
 use tracing::{debug, info};
 
-use crate::{clock, discovery::Discovery, fleet::SharedFleet, picture::Pictures};
+use crate::{absence::Absences, clock, discovery::Discovery, fleet::SharedFleet, picture::Pictures};
 
 /// Suspicions that wait for detection. One per primary is under way at a time; more add nothing.
 pub(crate) const SUSPICIONS_MAX: usize = 1_000;
@@ -65,80 +67,91 @@ pub(crate) fn lost_source(record: &InstanceRecord) -> Option<InstanceKey> {
     (replication.io_thread == ThreadState::Other).then(|| source.clone())
 }
 
-/// Keeps a watch on everybody who is to be watched, until stopped.
-pub(crate) async fn run(
-    pictures: Arc<Pictures>,
-    fleet: SharedFleet,
-    discovery: Discovery,
-    pace: Pace,
-    suspicions: mpsc::Sender<Suspicion>,
-    stop: CancellationToken,
-) {
-    let mut changes = pictures.changes();
-    let mut watchers = JoinSet::new();
-    let mut watched: HashMap<InstanceKey, AbortHandle> = HashMap::new();
-    loop {
-        let wanted = wanted(&pictures.current());
-        watched.retain(|key, watcher| {
-            let keep = wanted.contains(key);
-            if !keep {
-                debug!(instance = %key, "not watched any more");
-                watcher.abort();
-            }
-            keep
-        });
-        for key in wanted {
-            watched.entry(key).or_insert_with_key(|key| {
-                debug!(instance = %key, "watched from now on");
-                watchers.spawn(follow(
-                    fleet.clone(),
-                    discovery.clone(),
-                    key.clone(),
-                    pace,
-                    suspicions.clone(),
-                ))
+/// What a watch works with.
+#[derive(Clone)]
+pub(crate) struct Watching {
+    pub(crate) fleet: SharedFleet,
+    pub(crate) discovery: Discovery,
+    pub(crate) pace: Pace,
+    pub(crate) suspicions: mpsc::Sender<Suspicion>,
+    pub(crate) absences: Arc<Absences>,
+}
+
+impl Watching {
+    /// Keeps a watch on everybody who is to be watched, until stopped.
+    pub(crate) async fn run(self, pictures: Arc<Pictures>, stop: CancellationToken) {
+        let mut changes = pictures.changes();
+        let mut watchers = JoinSet::new();
+        let mut watched: HashMap<InstanceKey, AbortHandle> = HashMap::new();
+        loop {
+            let wanted = wanted(&pictures.current());
+            watched.retain(|key, watcher| {
+                let keep = wanted.contains(key);
+                if !keep {
+                    debug!(instance = %key, "not watched any more");
+                    watcher.abort();
+                    self.absences.end(key);
+                }
+                keep
             });
+            for key in wanted {
+                watched.entry(key).or_insert_with_key(|key| {
+                    debug!(instance = %key, "watched from now on");
+                    watchers.spawn(self.clone().follow(key.clone()))
+                });
+            }
+            tokio::select! {
+                biased;
+                () = stop.cancelled() => return,
+                changed = changed(&mut changes) => if !changed { return },
+                // Aborted watchers are collected; one that ended by itself is started again with the next picture.
+                Some(_) = watchers.join_next() => watched.retain(|_, watcher| !watcher.is_finished()),
+            }
         }
-        tokio::select! {
-            biased;
-            () = stop.cancelled() => return,
-            changed = changed(&mut changes) => if !changed { return },
-            // Aborted watchers are collected; one that ended by itself is started again with the next picture.
-            Some(_) = watchers.join_next() => watched.retain(|_, watcher| !watcher.is_finished()),
+    }
+
+    /// Turns what a watch tells into absences, suspicions and probes.
+    async fn follow(self, key: InstanceKey) {
+        // A watch that begins anew does not say `Back`: what the one before it noticed is over.
+        self.absences.end(&key);
+        let mut watch = self.fleet.watch(&key, self.pace);
+        let mut well = true;
+        while let Some(event) = watch.next().await {
+            let reason = match event {
+                WatchEvent::Pulse { .. } => continue,
+                WatchEvent::Back => {
+                    info!(instance = %key, "instance answers again");
+                    well = true;
+                    self.absences.end(&key);
+                    self.discovery.request(key.clone());
+                    continue;
+                }
+                WatchEvent::Overdue { silent_for } => {
+                    self.absences.notice(&key, Departure::Abrupt, clock::now());
+                    format!("silent for {} ms", silent_for.as_millis())
+                }
+                WatchEvent::Lost { failure, departure } => self.lost(&key, &failure, departure),
+            };
+            if std::mem::replace(&mut well, false) {
+                info!(instance = %key, %reason, "instance is suspected");
+            }
+            // A full queue holds this suspicion already, or will take its next repetition.
+            let _ = self.suspicions.try_send(Suspicion::new(key.clone(), reason));
+        }
+    }
+
+    /// Notes how it went, and says so.
+    fn lost(&self, key: &InstanceKey, failure: &Failure, departure: Departure) -> String {
+        if !failure.kind.proves_alive() {
+            self.absences.notice(key, departure, clock::now());
+        }
+        match departure {
+            Departure::Abrupt => failure.to_string(),
+            Departure::InOrder => format!("{departure}; {failure}"),
         }
     }
 }
 
 async fn changed(changes: &mut watch::Receiver<u64>) -> bool {
     changes.changed().await.is_ok()
-}
-
-/// Turns what a watch tells into suspicions and probes.
-async fn follow(
-    fleet: SharedFleet,
-    discovery: Discovery,
-    key: InstanceKey,
-    pace: Pace,
-    suspicions: mpsc::Sender<Suspicion>,
-) {
-    let mut watch = fleet.watch(&key, pace);
-    let mut well = true;
-    while let Some(event) = watch.next().await {
-        let reason = match event {
-            WatchEvent::Pulse { .. } => continue,
-            WatchEvent::Back => {
-                info!(instance = %key, "instance answers again");
-                well = true;
-                discovery.request(key.clone());
-                continue;
-            }
-            WatchEvent::Overdue { silent_for } => format!("silent for {} ms", silent_for.as_millis()),
-            WatchEvent::Lost(failure) => failure.to_string(),
-        };
-        if std::mem::replace(&mut well, false) {
-            info!(instance = %key, %reason, "instance is suspected");
-        }
-        // A full queue holds this suspicion already, or will take its next repetition.
-        let _ = suspicions.try_send(Suspicion::new(key.clone(), reason));
-    }
 }

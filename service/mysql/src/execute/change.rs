@@ -92,17 +92,22 @@ impl Operation {
         }
         // Without the right to hurry it, it is stopped all the same, only later.
         let _ = self.run(&set_patience(1)).await;
-        for row in self.query(RECEIVERS).await.unwrap_or_default() {
-            let id = row.as_ref(0).map(|value| crate::cells::text_of(value).into_owned()).unwrap_or_default();
-            if let Ok(id) = id.parse::<u64>() {
-                let _ = self.run(&format!("KILL {id}")).await;
-            }
-        }
+        self.kill_all(RECEIVERS).await;
         self.let_receiver_end().await;
         let stopped = self.stop(Threads::Receiver).await;
         // After a deadline this connection is gone, and the shorter patience stays: it only ever matters here.
         let _ = self.run(&set_patience(patience)).await;
         stopped
+    }
+
+    /// Kills the connections that a query names; one that may not be seen or killed stays.
+    async fn kill_all(&mut self, ids: &str) {
+        for row in self.query(ids).await.unwrap_or_default() {
+            let id = row.as_ref(0).map(|value| crate::cells::text_of(value).into_owned()).unwrap_or_default();
+            if let Ok(id) = id.parse::<u64>() {
+                let _ = self.run(&format!("KILL {id}")).await;
+            }
+        }
     }
 
     /// A killed thread ends within milliseconds, where it does. STOP beside one that is still ending would make
@@ -132,7 +137,16 @@ impl Operation {
 
     /// On MySQL the one variable carries the other along: `super_read_only=1` sets `read_only`, and
     /// `read_only=0` clears both.
+    ///
+    /// A fence that waits for a lock, behind commits that wait for their acknowledgements, would shut the server
+    /// again as soon as it gets it: whoever opens ends those first, whichever node sent them, dead ones too.
     async fn set_read_only(&mut self, on: bool) -> Result<(), ExecError> {
+        const FENCES: &str = "SELECT id FROM information_schema.processlist \
+             WHERE user = SUBSTRING_INDEX(USER(), '@', 1) AND id <> CONNECTION_ID() \
+             AND info LIKE 'SET GLOBAL %read_only = 1'";
+        if !on {
+            self.kill_all(FENCES).await;
+        }
         let with_super = on && self.use_super_read_only && self.server.known.super_read_only;
         self.run(&set_global(if with_super { "super_read_only" } else { "read_only" }, on)).await
     }

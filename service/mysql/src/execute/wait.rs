@@ -25,6 +25,15 @@ enum Goal {
     Place(orchestrator_core::instance::BinlogCoordinates),
 }
 
+/// What an applier that somebody stopped means. One that failed never goes on by itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stopped {
+    /// Nobody starts it: what was received stays where it is.
+    IsTheEnd,
+    /// A change of its source stops it and starts it again, on MariaDB always.
+    MayStart,
+}
+
 impl std::fmt::Display for Goal {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
@@ -42,28 +51,29 @@ impl Operation {
                 ReplicationGtid::None => Goal::Place(replication.read.clone()),
                 _ => Goal::Gtid(replication.received_gtid.clone()),
             };
-            self.wait_for(&goal).await?;
+            self.wait_for(&goal, Stopped::IsTheEnd).await?;
         }
         let executed_gtid = self.executed().await?;
         Ok(Applied { executed_gtid, waited: self.began.elapsed() })
     }
 
     pub(super) async fn wait_executed(&mut self, gtid: &str) -> Result<(), ExecError> {
-        self.wait_for(&Goal::Gtid(gtid.to_owned())).await
+        self.wait_for(&Goal::Gtid(gtid.to_owned()), Stopped::MayStart).await
     }
 
-    async fn wait_for(&mut self, goal: &Goal) -> Result<(), ExecError> {
-        match self.wait_in_slices(goal).await {
+    async fn wait_for(&mut self, goal: &Goal, stopped: Stopped) -> Result<(), ExecError> {
+        match self.wait_in_slices(goal, stopped).await {
             // However the deadline is met, the error says what was still missing.
             Err(ExecError::Timeout { .. }) => Err(self.timeout(format!("; still waiting for {goal}"))),
             result => result,
         }
     }
 
-    async fn wait_in_slices(&mut self, goal: &Goal) -> Result<(), ExecError> {
+    async fn wait_in_slices(&mut self, goal: &Goal, stopped: Stopped) -> Result<(), ExecError> {
         while !self.is_reached(goal).await? {
             if let Some(replication) = self.status().await?
                 && replication.sql_thread == ThreadState::Stopped
+                && (stopped == Stopped::IsTheEnd || replication.sql_errno != 0)
                 // It may have stopped just after it came there.
                 && !self.is_reached(goal).await?
             {

@@ -12,7 +12,7 @@ use crate::{
     PATIENCE,
     fake::{Answer, Fake},
     fleet,
-    servers::{mariadb, mariadb_with, mysql, mysql_with, nothing},
+    servers::{mariadb, mariadb_with, mysql, mysql_with, nothing, row},
     settings,
 };
 
@@ -154,6 +154,18 @@ async fn super_read_only_is_set_where_it_exists_and_is_wanted() {
 }
 
 #[tokio::test]
+async fn whoever_opens_ends_the_fences_that_still_wait() {
+    for server in [mysql, mariadb] {
+        let fake = Fake::start(move |sql| match sql {
+            sql if sql.contains("SET GLOBAL %read_only") => row(&[("id", "7")]),
+            sql => server(sql),
+        })
+        .await;
+        assert_eq!(made(&fake, Change::SetReadOnly(false)).await, ["KILL 7", "SET GLOBAL read_only = 0"]);
+    }
+}
+
+#[tokio::test]
 async fn semi_sync_is_switched_by_the_name_that_exists() {
     let fake = Fake::start(mariadb).await;
     assert_eq!(
@@ -215,6 +227,18 @@ async fn waiting_for_transactions_takes_the_words_of_the_flavor() {
     assert!(fake.count("MASTER_GTID_WAIT('0-21-10'") > 0);
     let error = fleet().wait_for_gtid(&fake.key(), "nonsense", PATIENCE).await.unwrap_err();
     assert!(matches!(error, ExecError::Refused { .. }), "{error}");
+}
+
+/// A change of source stops the applier for a moment, and starts it again.
+#[tokio::test]
+async fn waiting_for_transactions_outlasts_a_stop_of_the_applier_but_not_its_failure() {
+    let fake = Fake::start(|sql| mysql_with(sql, &[("Replica_SQL_Running", "No")])).await;
+    let error = fleet().wait_for_gtid(&fake.key(), AHEAD, SHORT).await.unwrap_err();
+    assert!(matches!(error, ExecError::Timeout { .. }), "{error}");
+
+    fake.answer(|sql| mysql_with(sql, &[("Replica_SQL_Running", "No"), ("Last_SQL_Errno", "1062")]));
+    let error = fleet().wait_for_gtid(&fake.key(), AHEAD, PATIENCE).await.unwrap_err();
+    assert!(matches!(error, ExecError::ApplierStopped { errno: 1062, .. }), "{error}");
 }
 
 #[tokio::test]

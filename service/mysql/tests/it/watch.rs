@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use orchestrator_core::observation::FailureKind;
+use orchestrator_core::{grace::Departure, observation::FailureKind};
 use orchestrator_mysql::{Fleet, Pace, Probe as _, ProbeSettings, Watch, WatchEvent};
 use tokio::time::timeout;
 
@@ -10,7 +10,7 @@ use crate::{
     PATIENCE,
     fake::{Answer, Fake},
     fleet,
-    servers::mysql,
+    servers::{mysql, row},
     settings,
 };
 
@@ -38,7 +38,7 @@ fn overdue(event: &WatchEvent) -> bool {
 }
 
 fn lost(event: &WatchEvent) -> bool {
-    matches!(event, WatchEvent::Lost(_))
+    matches!(event, WatchEvent::Lost { .. })
 }
 
 fn back(event: &WatchEvent) -> bool {
@@ -46,11 +46,31 @@ fn back(event: &WatchEvent) -> bool {
 }
 
 fn kind(event: WatchEvent) -> FailureKind {
+    end(event).0
+}
+
+/// How it was lost.
+fn end(event: WatchEvent) -> (FailureKind, Departure) {
     match event {
-        WatchEvent::Lost(failure) => failure.kind,
+        WatchEvent::Lost { failure, departure } => (failure.kind, departure),
         other => panic!("{other:?}"),
     }
 }
+
+/// A server that answers the pulse so when the gate opens.
+fn when_the_gate_opens(answer: Answer) -> impl Fn(&str) -> Answer {
+    move |sql| {
+        if sql.starts_with("SELECT SLEEP") { Answer::Gated(Box::new(answer.clone())) } else { mysql(sql) }
+    }
+}
+
+/// What MySQL answers to a SLEEP that it wakes up because it stops.
+fn woken() -> Answer {
+    row(&[("slept", "1"), ("read_only", "0")])
+}
+
+/// So slow a pace that no deadline can tell anything.
+const SLOW: Pace = Pace { pulse: Duration::from_secs(600), deadline: Duration::from_secs(1200) };
 
 /// A server on which the pulse takes for ever.
 fn asleep(sql: &str) -> Answer {
@@ -70,13 +90,52 @@ async fn a_living_server_pulses_and_tells_whether_it_is_writable() {
 #[tokio::test]
 async fn a_killed_server_is_lost_at_once_and_found_refused() {
     let mut fake = Fake::start(asleep).await;
-    // So slow a pace that no deadline can tell it.
-    let slow = Pace { pulse: PATIENCE * 10, deadline: PATIENCE * 20 };
-    let mut watch = fleet().watch(&fake.key(), slow);
+    let mut watch = fleet().watch(&fake.key(), SLOW);
     fake.received("SELECT SLEEP").await;
     fake.kill().await;
-    assert_eq!(kind(until(&mut watch, lost).await), FailureKind::Broken);
-    assert_eq!(kind(until(&mut watch, lost).await), FailureKind::Refused);
+    assert_eq!(end(until(&mut watch, lost).await), (FailureKind::Broken, Departure::Abrupt));
+    assert_eq!(end(until(&mut watch, lost).await), (FailureKind::Refused, Departure::Abrupt));
+}
+
+#[tokio::test]
+async fn a_server_that_wakes_the_pulse_and_lets_nobody_in_was_shut_down_in_order() {
+    let mut fake = Fake::start(when_the_gate_opens(woken())).await;
+    let mut watch = fleet().watch(&fake.key(), SLOW);
+    fake.received("SELECT SLEEP").await;
+    fake.stop_listening().await;
+    fake.open_gate();
+    assert_eq!(end(until(&mut watch, lost).await), (FailureKind::Refused, Departure::InOrder));
+    assert_eq!(end(until(&mut watch, lost).await), (FailureKind::Refused, Departure::Abrupt), "said once");
+}
+
+#[tokio::test]
+async fn a_pulse_woken_late_in_its_time_tells_the_same() {
+    let mut fake = Fake::start(when_the_gate_opens(woken())).await;
+    let mut watch = fleet().watch(&fake.key(), PACE);
+    until(&mut watch, overdue).await;
+    fake.stop_listening().await;
+    fake.open_gate();
+    assert_eq!(end(until(&mut watch, lost).await).1, Departure::InOrder);
+}
+
+#[tokio::test]
+async fn the_last_words_of_a_server_that_lets_nobody_in_are_a_shutdown_in_order() {
+    let mut fake = Fake::start(when_the_gate_opens(Answer::Error(1053, "Server shutdown in progress"))).await;
+    let mut watch = fleet().watch(&fake.key(), SLOW);
+    fake.received("SELECT SLEEP").await;
+    fake.stop_listening().await;
+    fake.open_gate();
+    assert_eq!(end(until(&mut watch, lost).await), (FailureKind::Broken, Departure::InOrder));
+}
+
+#[tokio::test]
+async fn the_same_words_from_a_server_that_lets_us_in_again_are_only_the_end_of_a_connection() {
+    let fake = Fake::start(when_the_gate_opens(Answer::Error(1053, "Server shutdown in progress"))).await;
+    let mut watch = fleet().watch(&fake.key(), SLOW);
+    fake.received("SELECT SLEEP").await;
+    fake.open_gate();
+    assert_eq!(end(until(&mut watch, lost).await), (FailureKind::Broken, Departure::Abrupt));
+    until(&mut watch, back).await;
 }
 
 #[tokio::test]
@@ -129,12 +188,23 @@ async fn a_killed_sleep_is_a_sign_of_life() {
 async fn held_connections_are_closed_when_a_new_one_is_refused() {
     let mut fake = Fake::start(asleep).await;
     let fleet = fleet();
-    let slow = Pace { pulse: PATIENCE * 10, deadline: PATIENCE * 20 };
-    let mut watch = fleet.watch(&fake.key(), slow);
+    let mut watch = fleet.watch(&fake.key(), SLOW);
     fake.received("SELECT SLEEP").await;
     fake.stop_listening().await;
     assert_eq!(fleet.touch_fresh(&fake.key(), PATIENCE).await.unwrap_err().kind, FailureKind::Refused);
-    assert_eq!(kind(until(&mut watch, lost).await), FailureKind::Refused);
+    assert_eq!(end(until(&mut watch, lost).await), (FailureKind::Refused, Departure::Abrupt));
+}
+
+#[tokio::test]
+async fn a_server_that_refuses_somebody_else_first_is_still_heard_out() {
+    let mut fake = Fake::start(when_the_gate_opens(woken())).await;
+    let fleet = fleet();
+    let mut watch = fleet.watch(&fake.key(), SLOW);
+    fake.received("SELECT SLEEP").await;
+    fake.stop_listening().await;
+    assert_eq!(fleet.touch_fresh(&fake.key(), PATIENCE).await.unwrap_err().kind, FailureKind::Refused);
+    fake.open_gate();
+    assert_eq!(end(until(&mut watch, lost).await), (FailureKind::Refused, Departure::InOrder));
 }
 
 #[tokio::test]

@@ -66,7 +66,7 @@ impl Executor {
             Action::Unfence(key) => {
                 self.change(key, Change::SetReadOnly(false), self.policy.fence_deadline).await
             }
-            Action::StopReceiving(key) => self.stop_receiving(key).await,
+            Action::StopReceiving(key) | Action::KeepStopped(key) => self.stop_receiving(key).await,
             Action::ResumeReceiving(key) => {
                 self.change(key, Change::StartReceiver, self.policy.stop_deadline).await
             }
@@ -151,18 +151,28 @@ impl Executor {
         self.pictures.observe(&observation);
     }
 
+    /// Waits until a replica has what its donor has.
     async fn catch_up(&self, replica: &InstanceKey, until: &Gtids) -> Result<Reply, String> {
-        match self.fleet.wait_for_gtid(replica, &until.to_string(), self.policy.drain_deadline).await {
-            Ok(()) => Ok(Reply::Done),
-            Err(error) => Err(error.to_string()),
-        }
+        let until = until.to_string();
+        let wait = self.fleet.wait_for_gtid(replica, &until, self.policy.drain_deadline);
+        self.while_it_moves(replica, wait).await
     }
 
-    /// Waits for what was received to be executed. A deadline that passed with progress is renewed.
+    /// Waits for what was received to be executed.
     async fn drain(&self, key: &InstanceKey) -> Result<Reply, String> {
+        let wait = self.fleet.wait_applied(key, self.policy.drain_deadline);
+        self.while_it_moves(key, async { wait.await.map(drop) }).await
+    }
+
+    /// A deadline that passed with progress is renewed.
+    async fn while_it_moves(
+        &self,
+        key: &InstanceKey,
+        wait: impl Future<Output = Result<(), ExecError>>,
+    ) -> Result<Reply, String> {
         let before = self.executed(key).await;
-        match self.fleet.wait_applied(key, self.policy.drain_deadline).await {
-            Ok(_) => Ok(Reply::Done),
+        match wait.await {
+            Ok(()) => Ok(Reply::Done),
             Err(ExecError::Timeout { .. }) if before.is_some() && self.executed(key).await != before => {
                 Ok(Reply::Progressing)
             }

@@ -139,7 +139,7 @@ impl Journal {
         let at = clock::now();
         let uid = format!("{}:{}", i128::from(at.as_millis()) * 1_000_000, process::token());
         let case = &recovery.case;
-        let replicas: Vec<InstanceKey> = case.replicas.iter().map(|replica| replica.key.clone()).collect();
+        let replicas: Vec<InstanceKey> = case.followers().cloned().collect();
         let command = Command::BeginRecovery(BeginRecovery {
             uid: uid.clone(),
             at_least_id,
@@ -230,7 +230,7 @@ impl Journal {
             successor: report.successor.clone(),
             successor_alias: String::new(),
             lost_replicas: report.lost.iter().cloned().collect(),
-            participants: case.replicas.iter().map(|replica| replica.key.clone()).collect(),
+            participants: report.touched.iter().cloned().collect(),
             errors: report.errors.iter().map(|error| error.replace(['\n', '\r'], " ")).collect(),
             steps,
             downtimes: downtimes.collect(),

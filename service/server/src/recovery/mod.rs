@@ -8,6 +8,7 @@ mod execute;
 mod fault;
 mod hooks;
 mod journal;
+mod reconnect;
 mod record;
 
 use std::{
@@ -20,11 +21,13 @@ use orchestrator_backend::NodeIdentity;
 use orchestrator_config::HookSettings;
 use orchestrator_core::{
     InstanceKey, Timestamp,
+    admission::{self, Objection},
+    aftermath,
     analysis::{AnalysisCode, Finding, Response},
+    grace::Absence,
     recovery::{
         self, Action, ActionResult, Recovery, RecoveryPolicy, Refusal, Reply, Report, Request, Stage,
     },
-    view::{ActiveRecovery, LOST_IN_RECOVERY},
 };
 use orchestrator_http::{
     Metrics,
@@ -109,41 +112,64 @@ enum NotBegun {
     Journal(#[from] JournalError),
 }
 
+/// What led to the verdict that a primary is dead.
+pub(crate) struct Agreement<'a> {
+    /// What began the pursuit that ends here.
+    pub(crate) suspicion: &'a Suspicion,
+    /// How it went, and when.
+    pub(crate) absence: Absence,
+    /// For how long it was waited for.
+    pub(crate) waited: Duration,
+    /// The nodes that agree.
+    pub(crate) agreed_by: Vec<String>,
+    /// The others, with their reasons.
+    pub(crate) others: Vec<(String, String)>,
+}
+
+impl Agreement<'_> {
+    /// When something was first amiss.
+    fn noticed_at(&self) -> Timestamp {
+        self.suspicion.at.min(self.absence.since)
+    }
+
+    /// How it came to this, for the audit.
+    fn story(&self, finding: &Finding, now: Timestamp) -> Vec<String> {
+        let elapsed_ms = now.since(self.noticed_at()).as_millis();
+        let mut story = vec![format!("suspected: {}", self.suspicion.reason)];
+        if !self.waited.is_zero() {
+            let Absence { departure, .. } = self.absence;
+            story.push(format!("{departure}; waited {} s for it to come back", self.waited.as_secs()));
+        }
+        story.push(format!(
+            "+{elapsed_ms} ms: {} of {}: agreed by {}",
+            finding.code,
+            finding.key,
+            self.agreed_by.join(", ")
+        ));
+        story.extend(self.others.iter().map(|(node, vote)| format!("{node} {vote}")));
+        story
+    }
+}
+
 impl Recoveries {
     /// Answers a finding that the group agreed on: registers the detection, runs its hooks, and begins a
-    /// recovery where the configuration lets it.
-    pub(crate) async fn consider(
-        self: &Arc<Self>,
-        finding: &Finding,
-        suspicion: &Suspicion,
-        agreed_by: &[String],
-        others: &[(String, String)],
-    ) {
+    /// recovery where nothing stands against it.
+    pub(crate) async fn consider(self: &Arc<Self>, finding: &Finding, agreement: &Agreement<'_>) {
         if self.stop.is_cancelled() {
             return;
         }
         let term = self.raft.leadership().term;
-        let declared = &self.pictures.current().view.declared;
-        let reason = if finding.is_skippable() {
-            Some("it is in downtime")
-        } else if declared.recoveries_disabled {
-            Some("recoveries are disabled globally")
-        } else if !finding.recovers_primaries {
-            Some("no RecoverMasterClusterFilters entry matches its cluster")
-        } else {
-            None
-        };
         if let Err(error) = self.detected(term, finding).await {
             warn!(instance = %finding.key, %error, "the detection was not registered, trying again");
             return;
         }
-        if let Some(reason) = reason {
-            self.tell_refusal(finding, reason);
-            return;
-        }
-        if let Some(blocking) = self.blocking(finding) {
-            self.journal.note_blocked(finding, blocking.id).await;
-            self.tell_refusal(finding, &format!("recovery {} of its cluster blocks others", blocking.id));
+        let picture = self.pictures.current();
+        if let Some(objection) = admission::objection(finding, &picture.view.declared) {
+            if let Objection::Blocked(by) = objection {
+                // The log would say the same when asked to begin; asking it each second would fill it.
+                self.journal.note_blocked(finding, by.id).await;
+            }
+            self.tell_refusal(finding, &objection.to_string());
             return;
         }
         let request = Request {
@@ -153,18 +179,8 @@ impl Recoveries {
             requested: None,
             skip_hooks: false,
         };
-        let elapsed_ms = clock::now().since(suspicion.at).as_millis();
-        let mut story = vec![
-            format!("suspected: {}", suspicion.reason),
-            format!(
-                "+{elapsed_ms} ms: {} of {}: agreed by {}",
-                finding.code,
-                finding.key,
-                agreed_by.join(", ")
-            ),
-        ];
-        story.extend(others.iter().map(|(node, vote)| format!("{node} {vote}")));
-        match self.begin(term, &request, story, suspicion.at).await {
+        let noticed_at = agreement.noticed_at();
+        match self.begin(term, &request, agreement.story(finding, clock::now()), noticed_at).await {
             Ok(begun) => self.spawn_drive(begun),
             Err(NotBegun::Journal(error)) => {
                 warn!(instance = %finding.key, %error, "the recovery was not begun")
@@ -251,10 +267,7 @@ impl Recoveries {
 
     /// Somebody recovers this instance already, or has: there is nothing to find out about it.
     pub(crate) fn is_answered(&self, key: &InstanceKey) -> bool {
-        let picture = self.pictures.current();
-        let declared = &picture.view.declared;
-        let lost = declared.downtimes.get(key).is_some_and(|downtime| downtime.reason == LOST_IN_RECOVERY);
-        lost || declared.active_recoveries.iter().any(|one| one.failed == *key && one.ended_at.is_none())
+        aftermath::is_answered(&self.pictures.current().view.declared, key)
     }
 
     /// A stage of some recovery is under way here.
@@ -264,16 +277,6 @@ impl Recoveries {
 
     fn is_driven(&self, uid: &str) -> bool {
         self.state.driven.lock().unwrap_or_else(PoisonError::into_inner).contains(uid)
-    }
-
-    /// A recovery that keeps this finding from being answered. The log would say the same; asking it each second
-    /// would fill it.
-    fn blocking(&self, finding: &Finding) -> Option<ActiveRecovery> {
-        let picture = self.pictures.current();
-        let successor_of =
-            |active: &ActiveRecovery| active.successor.as_ref().is_some_and(|key| *key == finding.key);
-        let mut active = picture.view.declared.active_recoveries.iter();
-        active.find(|active| *active.cluster == *finding.cluster || successor_of(active)).cloned()
     }
 
     /// Registers a detection; runs its hooks when it is new.
@@ -481,7 +484,7 @@ impl Recoveries {
             command: String::new(),
             failed: Some(case.failed.clone()),
             cluster: (case.cluster.clone(), case.alias.clone(), String::new()),
-            replicas: case.replicas.iter().map(|replica| replica.key.clone()).collect(),
+            replicas: case.followers().cloned().collect(),
             is_downtimed: false,
             automated: (
                 filters.recovers_primaries(&case.cluster, &case.alias),

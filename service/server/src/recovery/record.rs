@@ -54,11 +54,13 @@ struct Record {
     cluster: String,
     alias: String,
     place: Place,
+    origin: (String, u32),
     acknowledgements: u32,
     requested: Option<Key>,
     forced: bool,
     skip_hooks: bool,
     replicas: Vec<ReplicaRecord>,
+    owed: Set,
     stage: String,
     positions: Vec<(Key, Set)>,
     slow: Vec<Key>,
@@ -67,6 +69,7 @@ struct Record {
     successor: Option<Key>,
     donor: Option<Key>,
     rejected: Vec<Key>,
+    strayed: Vec<Key>,
     fenced: bool,
     promoted: bool,
     attempts: u32,
@@ -74,7 +77,7 @@ struct Record {
 }
 
 /// The version of [`Record`]; a change of its fields raises it.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -90,6 +93,7 @@ struct ReplicaRecord {
     key: Key,
     valid: bool,
     rule: String,
+    left_behind: bool,
     banned: bool,
     downtimed: bool,
     logs_updates: bool,
@@ -178,6 +182,7 @@ impl From<&Replica> for ReplicaRecord {
             key: name,
             valid,
             rule,
+            left_behind,
             banned,
             downtimed,
             logs_updates,
@@ -200,6 +205,7 @@ impl From<&Replica> for ReplicaRecord {
             key: key(name),
             valid: *valid,
             rule: rule.as_str().into(),
+            left_behind: *left_behind,
             banned: *banned,
             downtimed: *downtimed,
             logs_updates: *logs_updates,
@@ -227,6 +233,7 @@ impl TryFrom<ReplicaRecord> for Replica {
             key: name,
             valid,
             rule,
+            left_behind,
             banned,
             downtimed,
             logs_updates,
@@ -255,6 +262,7 @@ impl TryFrom<ReplicaRecord> for Replica {
             valid,
             rule: PromotionRule::parse(&rule)
                 .ok_or(RecordError::Word { what: "promotion rule", word: rule })?,
+            left_behind,
             banned,
             downtimed,
             logs_updates,
@@ -284,11 +292,13 @@ impl From<&Recovery> for Record {
             cluster,
             alias,
             place,
+            origin,
             acknowledgements,
             requested,
             forced,
             skip_hooks,
             replicas,
+            owed,
         } = case;
         let Progress {
             positions,
@@ -298,6 +308,7 @@ impl From<&Recovery> for Record {
             successor,
             donor,
             rejected,
+            strayed,
             fenced,
             promoted,
             attempts,
@@ -310,11 +321,13 @@ impl From<&Recovery> for Record {
             cluster: cluster.clone(),
             alias: alias.clone(),
             place: place.into(),
+            origin: origin.clone(),
             acknowledgements: *acknowledgements,
             requested: requested.as_ref().map(key),
             forced: *forced,
             skip_hooks: *skip_hooks,
             replicas: replicas.iter().map(ReplicaRecord::from).collect(),
+            owed: owed.into(),
             stage: stage.as_str().into(),
             positions: positions.iter().map(|(name, set)| (key(name), set.into())).collect(),
             slow: keys(slow),
@@ -323,6 +336,7 @@ impl From<&Recovery> for Record {
             successor: successor.as_ref().map(key),
             donor: donor.as_ref().map(key),
             rejected: keys(rejected),
+            strayed: keys(strayed),
             fenced: *fenced,
             promoted: *promoted,
             attempts: *attempts,
@@ -349,11 +363,13 @@ impl TryFrom<Record> for Recovery {
                 cluster: record.cluster,
                 alias: record.alias,
                 place: record.place.into(),
+                origin: record.origin,
                 acknowledgements: record.acknowledgements,
                 requested: record.requested.map(unkey),
                 forced: record.forced,
                 skip_hooks: record.skip_hooks,
                 replicas: replicas?,
+                owed: record.owed.try_into()?,
             },
             stage: stage.ok_or(RecordError::Word { what: "stage", word: record.stage })?,
             progress: Progress {
@@ -364,6 +380,7 @@ impl TryFrom<Record> for Recovery {
                 successor: record.successor.map(unkey),
                 donor: record.donor.map(unkey),
                 rejected: unkeys(record.rejected),
+                strayed: unkeys(record.strayed),
                 fenced: record.fenced,
                 promoted: record.promoted,
                 attempts: record.attempts,
@@ -384,6 +401,7 @@ mod tests {
             key: key("b"),
             valid: true,
             rule: PromotionRule::Prefer,
+            left_behind: true,
             banned: false,
             downtimed: true,
             logs_updates: true,
@@ -407,15 +425,18 @@ mod tests {
             cluster: "a:3306".into(),
             alias: "main".into(),
             place: Locality::default(),
+            origin: ("u".into(), 1),
             acknowledgements: 1,
             requested: Some(key("b")),
             forced: true,
             skip_hooks: false,
             replicas: vec![replica],
+            owed: Gtids::parse_mariadb("0-1-9").unwrap(),
         };
         let progress = Progress {
             positions: BTreeMap::from([(key("b"), set)]),
             lost: BTreeSet::from([key("c")]),
+            strayed: BTreeSet::from([key("b")]),
             successor: Some(key("b")),
             promoted: true,
             attempts: 2,
@@ -432,7 +453,7 @@ mod tests {
 
     #[test]
     fn a_record_of_another_version_is_refused() {
-        let text = to_text(&sample()).replace("\"version\":1", "\"version\":2");
+        let text = to_text(&sample()).replace("\"version\":2", "\"version\":3");
         assert!(matches!(from_text(&text), Err(RecordError::Word { what: "version", .. })));
         let text = to_text(&sample()).replace("\"promote\"", "\"levitate\"");
         assert!(matches!(from_text(&text), Err(RecordError::Word { what: "stage", .. })));
