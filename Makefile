@@ -10,6 +10,8 @@ export RAFT_PORT ?= 10008
 OURS := $(shell sed -n 's/^name = "\(orchestrator-[a-z0-9]*\)"/\1/p' crds/Cargo.toml operator/Cargo.toml service/*/Cargo.toml)
 PACKAGES := $(addprefix -p ,$(OURS))
 LAB := target/debug/orchestrator-lab
+# Doubles come from others' trees; allowances may be ahead of what is used.
+DENY_QUIET := -A duplicate -A unused-wrapper -A license-not-encountered
 # The stories cut networks and make namespaces: root, or sudo.
 AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo -E -H)
 
@@ -41,8 +43,16 @@ verify: tools ## formatting, lints, docs, dependency rules; changes nothing
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
 	cargo test -p orchestrator-e2e --test rules --locked --quiet
-	@if command -v cargo-deny >/dev/null; then cargo deny check; \
-	else echo "cargo-deny is not installed: advisories and licences were not checked (the import rules were)"; fi
+	@if command -v cargo-deny >/dev/null; then cargo deny --offline check $(DENY_QUIET) licenses bans sources; \
+	else echo "cargo-deny is not installed: licences were not checked (the import rules were)"; fi
+
+.PHONY: web
+web: ## rebuild the web UI's assets from its sources (Node 20 or newer); look at the diff before you commit it
+	cd service/web && npm install --no-save --no-audit --no-fund && npm run build
+
+.PHONY: advisories
+advisories: ## look for known security advisories (cargo-deny and a way to github.com needed)
+	cargo deny check $(DENY_QUIET) advisories
 
 .PHONY: fix
 fix: ## apply what clippy can mend, and format

@@ -11,6 +11,7 @@ use rustix::process::Signal;
 use serde_json::{Map, Value, json};
 
 use crate::api::Api;
+use crate::disk::SmallDisk;
 use crate::lab::Lab;
 use crate::process::Process;
 use crate::until::until;
@@ -72,6 +73,7 @@ pub struct Node {
     pub env: Vec<(String, String)>,
     dir: PathBuf,
     netns: Option<String>,
+    disk: Option<SmallDisk>,
     process: Option<Process>,
 }
 
@@ -95,8 +97,11 @@ impl Node {
             bail!("node {} runs already", self.raft);
         }
         let (binary, config) = (server_binary()?.display().to_string(), self.config().display().to_string());
-        let enter = self.netns.as_ref().map(|ns| format!("--net=/run/netns/{ns}"));
-        let mut command: Vec<&str> = enter.iter().flat_map(|net| ["nsenter", net.as_str()]).collect();
+        let net = self.netns.as_ref().map(|ns| format!("--net=/run/netns/{ns}"));
+        let mount = self.disk.as_ref().map(|disk| format!("--mount={}", disk.namespace()));
+        let enter: Vec<&str> = [&net, &mount].into_iter().flatten().map(String::as_str).collect();
+        let mut command = if enter.is_empty() { vec![] } else { vec!["nsenter"] };
+        command.extend(enter);
         command.extend([binary.as_str(), "-config", &config, "http"]);
         self.process = Some(Process::spawn(&command, &self.env, &self.log())?);
         Ok(())
@@ -164,6 +169,23 @@ impl Node {
         write_configuration(&self.dir, &conf)
     }
 
+    /// Puts a small disk under its subfolder `name`, for the next starts; it keeps its data until the node is dropped.
+    ///
+    /// # Errors
+    /// Without root.
+    pub fn put_on_disk(&mut self, name: &str, kib: u32) -> Result<()> {
+        self.disk = Some(SmallDisk::over(&self.dir.join(name), kib)?);
+        Ok(())
+    }
+
+    /// Its small disk.
+    ///
+    /// # Errors
+    /// When it has none.
+    pub fn disk(&self) -> Result<&SmallDisk> {
+        self.disk.as_ref().context("the node has no small disk")
+    }
+
     /// Whether the process runs.
     pub fn runs(&mut self) -> bool {
         self.process.as_mut().is_some_and(|p| p.ended().is_none())
@@ -227,7 +249,8 @@ impl Group {
             let conf = configuration(&http, raft, &peers, &dir, &plan.conf);
             write_configuration(&dir, &conf)?;
             let api = Api::new(&format!("http://{http}"));
-            Ok(Node { api, raft: raft.clone(), env: Vec::new(), dir, netns: netns.clone(), process: None })
+            let (raft, netns) = (raft.clone(), netns.clone());
+            Ok(Node { api, raft, env: Vec::new(), dir, netns, disk: None, process: None })
         });
         let nodes = nodes.collect::<Result<_>>()?;
         Ok(Self { nodes, dir, done: false, _lease: lease })

@@ -264,6 +264,14 @@ impl Lab {
         self.command("errant", letter, &[]).map(drop)
     }
 
+    /// Makes the applier of a replica fail on a duplicate key: it receives on, and executes nothing.
+    ///
+    /// # Errors
+    /// When it is no replica, or does not fail.
+    pub fn break_replication(&self, letter: &str) -> Result<()> {
+        self.command("break-replication", letter, &["--kind", "duplicate"]).map(drop)
+    }
+
     /// Configuration keys that fit this lab.
     ///
     /// # Errors

@@ -1,6 +1,7 @@
 #![doc = include_str!("../DESIGN.md")]
 
 pub mod api;
+pub mod disk;
 pub mod group;
 pub mod lab;
 pub mod narrate;
@@ -11,6 +12,7 @@ pub mod watch;
 pub mod writer;
 
 pub use api::{Api, Reply};
+pub use disk::SmallDisk;
 pub use group::{Group, GroupPlan, Node};
 pub use lab::{Flavor, Lab, LabPlan, Server};
 pub use until::{holds, until};

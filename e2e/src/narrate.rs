@@ -1,12 +1,14 @@
-//! Listens to a group during a failover and remembers when each thing was first heard.
+//! Listens to a group during a failover and remembers when each thing happened.
 //!
-//! Times are those of the listener: a line is never earlier than what it tells, and later by one round at most.
+//! A recovery's steps carry their own times, in milliseconds since the suspicion; they are placed by the time at which
+//! the recovery began, which its UID tells. All else has the time at which the listener heard it: never earlier than
+//! what it tells, and later by one round at most.
 
 use std::collections::BTreeSet;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 use anyhow::{Result, bail};
 
@@ -19,9 +21,9 @@ const ROUND_EVERY: Duration = Duration::from_millis(5);
 /// Something that was heard.
 #[derive(Debug, Clone)]
 pub struct Heard {
-    /// When the answer that carried it had arrived.
+    /// When it happened, or when it was heard of: whichever is known, and is earlier.
     pub at: Instant,
-    /// What kind of thing: `noticed`, `agreed`, `step`, `successor`, `ended`.
+    /// What kind of thing: `noticed`, `step`, `successor`, `ended`.
     pub kind: &'static str,
     /// In words.
     pub text: String,
@@ -46,10 +48,9 @@ impl Narrator {
             while !until_stopped.load(Ordering::Relaxed) {
                 // A dead or leaderless node is passed over: the next one answers for the group.
                 if let Some(api) = apis.iter().find(|api| api.leads()) {
-                    for (kind, text) in round(api, &failed) {
-                        if known.insert(text.clone()) {
-                            let mut list = to.lock().expect("nobody panics while holding the list");
-                            list.push(Heard { at: Instant::now(), kind, text });
+                    for heard in round(api, &failed) {
+                        if known.insert(heard.text.clone()) {
+                            to.lock().expect("nobody panics while holding the list").push(heard);
                         }
                     }
                 }
@@ -79,32 +80,84 @@ impl Drop for Narrator {
 }
 
 /// All that one node has to say at this moment; what was heard before is sorted out by the caller.
-fn round(api: &Api, failed: &Server) -> Vec<(&'static str, String)> {
+fn round(api: &Api, failed: &Server) -> Vec<Heard> {
     let mut said = Vec::new();
+    let now = |kind, text| Heard { at: Instant::now(), kind, text };
     for entry in api.analysis_of(failed).unwrap_or_default() {
         let code = entry["Analysis"].as_str().unwrap_or_default();
         if !matches!(code, "" | "NoProblem") {
-            said.push(("noticed", format!("{}: {code}", failed.key())));
-        }
-        if let Some(count) = entry["CountAdditionalAgreeingNodes"].as_i64().filter(|&n| n > 0) {
-            said.push(("agreed", format!("{count} further nodes agree with the leader that it is dead")));
+            said.push(now("noticed", format!("{}: {code}", failed.key())));
         }
     }
     for detection in api.detections_of(failed).unwrap_or_default() {
         let code = detection["AnalysisEntry"]["Analysis"].as_str().unwrap_or_default();
-        said.push(("noticed", format!("detection recorded: {code}")));
+        said.push(now("noticed", format!("detection recorded: {code}")));
     }
     for recovery in api.recoveries_of(failed).unwrap_or_default() {
-        let uid = recovery["UID"].as_str().unwrap_or_default();
-        said.extend(api.steps(uid).unwrap_or_default().into_iter().map(|step| ("step", step)));
         let successor = key_of(&recovery["SuccessorKey"]);
         if recovery["SuccessorKey"]["Port"].as_u64().is_some_and(|port| port > 0) {
-            said.push(("successor", format!("{successor} takes over")));
+            said.push(now("successor", format!("{successor} takes over")));
         }
         if recovery["RecoveryEndTimestamp"].as_str().is_some_and(|t| !t.is_empty()) {
             let how = if recovery["IsSuccessful"] == true { "successfully" } else { "without success" };
-            said.push(("ended", format!("recovery ended {how}")));
+            said.push(now("ended", format!("recovery ended {how}")));
         }
+        let uid = recovery["UID"].as_str().unwrap_or_default();
+        said.extend(steps(uid, &api.steps(uid).unwrap_or_default()));
     }
     said
+}
+
+/// A recovery's steps at their own times. The first one that has a time is the one that the recovery began with.
+fn steps(uid: &str, steps: &[String]) -> Vec<Heard> {
+    let now = Instant::now();
+    let first = steps.iter().find_map(|step| timed(step).map(|(after, _)| after));
+    let suspected = began(uid).zip(first).and_then(|(began, first)| began.checked_sub(first));
+    let place = |step: &String| match (timed(step), suspected) {
+        (Some((after, text)), Some(suspected)) => {
+            let at = suspected.checked_add(after).map_or(now, |at| at.min(now));
+            Heard { at, kind: "step", text: text.to_owned() }
+        }
+        (None, Some(suspected)) => Heard { at: suspected.min(now), kind: "step", text: step.clone() },
+        (_, None) => Heard { at: now, kind: "step", text: step.clone() },
+    };
+    steps.iter().map(place).collect()
+}
+
+/// `+N ms: TEXT`.
+fn timed(step: &str) -> Option<(Duration, &str)> {
+    let (after, text) = step.strip_prefix('+')?.split_once(" ms: ")?;
+    Some((Duration::from_millis(after.parse().ok()?), text))
+}
+
+/// A UID starts with the nanoseconds of its time: `NANOS:RANDOM`.
+fn began(uid: &str) -> Option<Instant> {
+    let nanos = uid.split_once(':')?.0.parse().ok()?;
+    let ago = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH + Duration::from_nanos(nanos)).ok()?;
+    Instant::now().checked_sub(ago)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn steps_are_placed_by_the_time_at_which_the_recovery_began() {
+        let began = SystemTime::now() - Duration::from_secs(5);
+        let nanos = began.duration_since(SystemTime::UNIX_EPOCH).expect("after 1970").as_nanos();
+        let told = ["suspected: silent", "+200 ms: agreed", "+450 ms: open"].map(str::to_owned);
+        let heard = steps(&format!("{nanos}:abc"), &told);
+        let texts: Vec<&str> = heard.iter().map(|h| h.text.as_str()).collect();
+        assert_eq!(texts, ["suspected: silent", "agreed", "open"]);
+        assert_eq!(heard[1].at - heard[0].at, Duration::from_millis(200));
+        assert_eq!(heard[2].at - heard[1].at, Duration::from_millis(250));
+        let age = heard[1].at.elapsed();
+        assert!((Duration::from_secs(5)..Duration::from_secs(15)).contains(&age), "{age:?}");
+    }
+
+    #[test]
+    fn steps_of_an_unknown_time_are_told_as_they_are() {
+        let told = ["+7 ms: odd".to_owned()];
+        assert_eq!(steps("no time", &told)[0].text, "+7 ms: odd");
+    }
 }

@@ -1,7 +1,11 @@
 //! What people and networks get wrong: a clear error or a finding, at no cost to anything else.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
-use std::net::TcpListener;
+use std::net::{SocketAddr, TcpListener, TcpStream};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -14,8 +18,8 @@ use crate::support::{SEEN_WITHIN, Scene, tree};
 /// A start that cannot succeed is given up in this time.
 const GIVEN_UP_WITHIN: Duration = Duration::from_secs(15);
 
-/// Servers are probed each second; the stamps are whole seconds.
-const SEEN_AGAIN_WITHIN_S: i64 = 3;
+/// So often a server is seen anew beside those that hang: an attempt at one of these takes longer.
+const SEEN_TIMES: usize = 6;
 
 /// Starts the only node of a prepared group, which must end with an error that contains all of `words`.
 fn refuses_to_start(mut group: Group, words: &[&str]) -> Result<()> {
@@ -29,6 +33,42 @@ fn refuses_to_start(mut group: Group, words: &[&str]) -> Result<()> {
     }
     group.done();
     Ok(())
+}
+
+/// Somebody who says the same words to every visitor and hangs up; its port is free again when this is dropped.
+struct Talker {
+    at: SocketAddr,
+    ends: Arc<AtomicBool>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl Talker {
+    fn start(at: &str, words: &'static [u8]) -> Result<Self> {
+        let listener = TcpListener::bind(at)?;
+        let (at, ends) = (listener.local_addr()?, Arc::new(AtomicBool::new(false)));
+        let told = ends.clone();
+        let thread = std::thread::spawn(move || {
+            for mut visitor in listener.incoming().flatten() {
+                if told.load(Ordering::Relaxed) {
+                    return;
+                }
+                // It may hang up first.
+                let _ = visitor.write_all(words);
+            }
+        });
+        Ok(Self { at, ends, thread: Some(thread) })
+    }
+}
+
+impl Drop for Talker {
+    fn drop(&mut self) {
+        self.ends.store(true, Ordering::Relaxed);
+        // A last visitor, so that it looks; then nothing can go wrong in its loop.
+        let woken = TcpStream::connect(self.at).is_ok();
+        if let Some(thread) = self.thread.take().filter(|_| woken) {
+            let _ = thread.join();
+        }
+    }
 }
 
 fn single(tag: &str) -> Result<Group> {
@@ -115,7 +155,7 @@ fn noise_on_the_raft_port_disturbs_nobody() -> Result<()> {
     let leader = group.leader()?;
     holds("the group keeps its leader", Duration::from_secs(3), || {
         for node in &group.nodes {
-            let mut stream = std::net::TcpStream::connect(&node.raft).map_err(|e| e.to_string())?;
+            let mut stream = TcpStream::connect(&node.raft).map_err(|e| e.to_string())?;
             // It may hang up in the middle: that is an answer.
             let _ = stream.write_all(b"GET / HTTP/1.1\r\n\xff\xfe\x00 nonsense \r\n\r\n");
             let _ = stream.write_all(&[0xff; 4096]);
@@ -126,37 +166,67 @@ fn noise_on_the_raft_port_disturbs_nobody() -> Result<()> {
     Ok(())
 }
 
+#[test]
+fn a_peer_that_speaks_another_protocol_is_named_by_those_who_wait_for_it() -> Result<()> {
+    let mut group = Group::prepare("babel", &GroupPlan::new(3))?;
+    let stranger = group.nodes[2].raft.clone();
+    let talker = Talker::start(&stranger, b"HTTP/1.1 400 Bad Request\r\nconnection: close\r\n\r\n")?;
+    for node in &mut group.nodes[..2] {
+        node.start()?;
+    }
+    until("the node that forms the group names whom it waits for, and why", SEEN_WITHIN, || {
+        let body = group.nodes[0].api.get("raft-health").map_err(|e| format!("{e:#}"))?.body.to_string();
+        let why = body.contains("protocol") || body.contains("the connection broke");
+        if body.contains(&stranger) && why { Ok(()) } else { Err(body) }
+    })?;
+    ensure!(group.leaders().is_empty(), "they went on without it: {:?}", group.leaders());
+    drop(talker);
+    group.done();
+    Ok(())
+}
+
 /// Servers that hang, hang up, or talk nonsense, beside a well topology.
 #[test]
 fn servers_that_hang_or_talk_nonsense_cost_the_others_nothing() -> Result<()> {
     let scene = Scene::set("nonsense", &tree(Flavor::MariaDb1011), &[])?;
     let api = scene.group.leader_api()?;
     let silent = TcpListener::bind("127.0.0.1:0")?;
-    let rude = TcpListener::bind("127.0.0.1:0")?;
-    let (silent_at, rude_at) = (silent.local_addr()?, rude.local_addr()?);
-    let talker = std::thread::spawn(move || {
-        // Ends with the process; each visitor gets a packet that promises more than follows.
-        for mut visitor in rude.incoming().flatten() {
-            let _ = visitor.write_all(&[0xff, 0xff, 0x00, 0x00, 0x0a, b'5', b'.', 0x80, 0x00]);
-        }
-    });
-    for address in [silent_at, rude_at] {
-        // What it answers is its own business; that it answers is not.
-        let _ = api.get(&format!("discover/{}/{}", address.ip(), address.port()))?;
-        let _ = api.get(&format!("async-discover/{}/{}", address.ip(), address.port()))?;
+    // A packet that promises more than follows.
+    let rude = Talker::start("127.0.0.1:0", &[0xff, 0xff, 0x00, 0x00, 0x0a, b'5', b'.', 0x80, 0x00])?;
+    let (silent_at, rude_at) = (silent.local_addr()?, rude.at);
+    let refusing_at = TcpListener::bind("127.0.0.1:0")?.local_addr()?;
+    for (address, word) in [(silent_at, "no greeting"), (rude_at, "bad connection"), (refusing_at, "refused")]
+    {
+        let said = api.get(&format!("discover/{}/{}", address.ip(), address.port()))?.body;
+        let message = said["Message"].as_str().unwrap_or_default();
+        ensure!(said["Code"] == "ERROR" && message.contains(word), "not {word:?}: {said}");
+        // Asked for by the way, it is tried too, and again.
+        api.get(&format!("async-discover/{}/{}", address.ip(), address.port()))?;
     }
-    holds("every real server stays valid", Duration::from_secs(6), || {
+    let mut invalid = Vec::new();
+    let mut stamps: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+    until("every real server is seen again and again", SEEN_WITHIN, || {
         for server in scene.lab.servers() {
             let seen = api.instance(server).map_err(|e| format!("{e:#}"))?;
-            let age = seen["SecondsSinceLastSeen"]["Int64"].as_i64().unwrap_or(i64::MAX);
-            if seen["IsLastCheckValid"] != true || age > SEEN_AGAIN_WITHIN_S {
-                return Err(format!("{}: {seen}", server.letter));
+            if seen["IsLastCheckValid"] == true {
+                stamps
+                    .entry(server.letter.clone())
+                    .or_default()
+                    .insert(seen["LastSeenTimestamp"].to_string());
+            } else {
+                invalid.push(seen);
             }
         }
-        Ok(())
+        // Stamps are whole seconds, and servers are probed each second.
+        if stamps.values().all(|stamps| stamps.len() >= SEEN_TIMES) {
+            Ok(())
+        } else {
+            Err(format!("{stamps:?}"))
+        }
     })?;
+    ensure!(invalid.is_empty(), "others suffered: {invalid:?}");
     drop(silent);
-    drop(talker);
+    drop(rude);
     scene.done();
     Ok(())
 }

@@ -1,15 +1,11 @@
 //! The leader dies in the middle of a recovery, at every stage, before and after: another node finishes it.
 
 use anyhow::{Result, ensure};
-use orchestrator_e2e::{Flavor, WritableWatch, Writer, WriterPlan, until};
+use orchestrator_e2e::{Flavor, WritableWatch, Writer, WriterPlan};
 use serde_json::json;
 
-use crate::support::{
-    RECOVERED_WITHIN, Scene, nothing_lost, one_writer, recovered, replicas_moved, semi_sync_tree, successor,
-};
-
-/// The node that leads, and dies.
-const VICTIM: usize = 0;
+use crate::support::{RECOVERED_WITHIN, nothing_lost, one_writer, replicas_moved, semi_sync_tree, successor};
+use crate::victim::Victim;
 
 /// `fault` is `exit-before:<stage>` or `exit-after:<stage>`: the process exits as if killed, at once.
 fn dies(flavor: Flavor, fault: &str) -> Result<()> {
@@ -19,40 +15,27 @@ fn dies(flavor: Flavor, fault: &str) -> Result<()> {
         ("PostMasterFailoverProcesses", json!(["true"])),
         ("PostFailoverProcesses", json!(["true"])),
     ];
-    let mut scene = Scene::set_with("dies", &semi_sync_tree(flavor), &keys, |group| {
-        group.nodes[VICTIM].env = vec![("ORCHESTRATOR_FAULT".to_owned(), fault.to_owned())];
-    })?;
-    scene.group.lead_with(VICTIM)?;
-    let old = scene.lab.server("a").clone();
-    let watch = WritableWatch::start(&scene.lab);
-    let writer = Writer::start(WriterPlan::following(&scene.lab));
+    let mut victim = Victim::leads("dies", &semi_sync_tree(flavor), &keys, fault)?;
+    let lab = &victim.scene.lab;
+    let old = lab.server("a").clone();
+    let watch = WritableWatch::start(lab);
+    let writer = Writer::start(WriterPlan::following(lab));
     writer.wait_acked(50, RECOVERED_WITHIN)?;
 
     old.kill9()?;
-    let victim = &mut scene.group.nodes[VICTIM];
-    until(&format!("the leader exits at {fault}"), RECOVERED_WITHIN, || {
-        if victim.runs() { Err("still runs") } else { Ok(()) }
-    })?;
+    victim.dies()?;
 
     // Somebody else finishes what it began.
-    let recovery = recovered(&scene.group, &old)?;
-    let new = successor(&scene.lab, &recovery)?;
+    let recovery = victim.finished_by_another(&old)?;
+    let lab = &victim.scene.lab;
+    let new = successor(lab, &recovery)?;
     let (_, by) = writer.wait_elsewhere(&old, RECOVERED_WITHIN)?;
     ensure!(by == new.id, "server {by} takes writes, {} was promoted", new.id);
-    replicas_moved(&scene.lab, new)?;
-    ensure!(scene.group.leader()? != VICTIM, "the dead leader leads");
-    let won = scene.group.leader_api()?.recoveries_of(&old)?;
-    ensure!(won.len() == 1, "one failure, {} recoveries: {won:?}", won.len());
+    replicas_moved(lab, new)?;
     let ledger = writer.finish()?;
     nothing_lost(&ledger, new)?;
     one_writer(&watch.finish()?, &[&ledger])?;
-
-    // And the dead one comes back as an ordinary member.
-    scene.group.nodes[VICTIM].env.clear();
-    scene.group.nodes[VICTIM].start()?;
-    scene.group.wait_healthy()?;
-    scene.done();
-    Ok(())
+    victim.returns()
 }
 
 macro_rules! at_each_stage {
@@ -83,7 +66,7 @@ macro_rules! at_each_stage {
     )+};
 }
 
-// The stages that every recovery passes; `catch-up`, `late` and `restore` need a special occasion.
+// The stages that every recovery passes; `rare_stages` has those that need a special occasion.
 at_each_stage! {
     at_pre_hooks = "pre-hooks",
     at_stop = "stop",

@@ -14,6 +14,9 @@ pub(crate) const SEEN_WITHIN: Duration = Duration::from_secs(30);
 /// From a killed primary to an ended recovery. The benchmark prints what it takes; this only ends a hung story.
 pub(crate) const RECOVERED_WITHIN: Duration = Duration::from_secs(60);
 
+/// Longer than any path from a reason to act to the act: what has not happened then does not happen.
+pub(crate) const SETTLED_FOR: Duration = Duration::from_secs(8);
+
 /// Held by stories that use both cores for themselves.
 pub(crate) fn exclusive() -> MutexGuard<'static, ()> {
     static ONE: Mutex<()> = Mutex::new(());

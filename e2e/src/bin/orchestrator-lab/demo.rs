@@ -8,7 +8,7 @@ use orchestrator_e2e::writer::interleaved;
 use orchestrator_e2e::{Lab, Ledger, Server, WritableWatch, Writer, WriterPlan, until};
 
 use crate::figures::millis;
-use crate::stand::{Stand, down, up};
+use crate::stand::{Stand, down, is_something_left, up};
 
 /// Enough writes for a picture of ordinary life before and after.
 const WRITES_AROUND: usize = 100;
@@ -17,6 +17,9 @@ const TOLD_WITHIN: Duration = Duration::from_secs(60);
 
 /// Tears down what is left of an earlier demo, starts anew, kills the primary, tells the story.
 pub(crate) fn demo() -> Result<()> {
+    if is_something_left() {
+        println!("ending what is up …");
+    }
     down()?;
     let stand = up()?;
     println!("\n{}\n", stand.drawing()?);

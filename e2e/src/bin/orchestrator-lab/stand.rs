@@ -1,7 +1,7 @@
 //! What `make up` leaves running: three nodes on this machine and a small MariaDB topology beside them.
 //!
-//! Everything that outlives this program is written down under `run/`: a folder per node with its configuration,
-//! its data, its log and `pid` (`PID START`, so that a recycled pid is never signalled).
+//! Everything that outlives this program is under `run/`: a folder per node with its configuration, its data and its
+//! log. A node is known by the configuration file that it was started with, at every moment of its life.
 
 use std::fs::File;
 use std::net::TcpListener;
@@ -21,6 +21,8 @@ const LAB: &str = "demo";
 /// A primary, two replicas, one below them.
 const TOPOLOGY: &str = "a>b,a>c,c>d";
 const NODES: u16 = 3;
+/// As the harness names a node's configuration file.
+const CONFIGURATION: &str = "orchestrator.conf.json";
 /// The first node's; the others count on from it.
 const HTTP_PORT: u16 = 3000;
 const RAFT_PORT: u16 = 10_008;
@@ -42,33 +44,71 @@ fn node_folder(n: u16) -> PathBuf {
 }
 
 /// `make up HTTP_PORT=4000 RAFT_PORT=20000` for those whose ports are taken.
-fn port(variable: &str, default: u16) -> u16 {
-    std::env::var(variable).ok().and_then(|text| text.parse().ok()).unwrap_or(default)
+fn port(variable: &str, default: u16) -> Result<u16> {
+    let Ok(text) = std::env::var(variable) else { return Ok(default) };
+    let last = u16::MAX - NODES + 1;
+    match text.parse() {
+        Ok(port) if (1..=last).contains(&port) => Ok(port),
+        _ => bail!("{variable}={text}: a number from 1 to {last} is wanted, the first of {NODES} ports"),
+    }
 }
 
-fn http_address(n: u16) -> String {
-    format!("127.0.0.1:{}", port("HTTP_PORT", HTTP_PORT) + n)
+fn http_address(n: u16) -> Result<String> {
+    Ok(format!("127.0.0.1:{}", port("HTTP_PORT", HTTP_PORT)? + n))
 }
 
-fn raft_address(n: u16) -> String {
-    format!("127.0.0.1:{}", port("RAFT_PORT", RAFT_PORT) + n)
+fn raft_address(n: u16) -> Result<String> {
+    Ok(format!("127.0.0.1:{}", port("RAFT_PORT", RAFT_PORT)? + n))
 }
 
-/// Pid and start time of a node that runs.
+/// Pid and start time of the node of that folder, if it runs.
 fn running(folder: &Path) -> Option<(u32, u64)> {
-    let text = std::fs::read_to_string(folder.join("pid")).ok()?;
-    let (pid, start) = text.trim().split_once(' ')?;
-    let (pid, start) = (pid.parse().ok()?, start.parse().ok()?);
+    let conf = folder.join(CONFIGURATION);
+    let conf = conf.as_os_str().as_encoded_bytes();
+    let pids = std::fs::read_dir("/proc").ok()?.flatten();
+    let mut pids = pids.filter_map(|entry| entry.file_name().to_str()?.parse::<u32>().ok());
+    let pid = pids.find(|pid| {
+        let line = std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        // A node's own line: a program that was told `-config FILE http`.
+        line.split(|byte| *byte == 0).rev().skip(1).take(2).eq([&b"http"[..], conf])
+    })?;
+    let (_, start) = proc_stat(pid)?;
     alive(pid, start).then_some((pid, start))
 }
 
-fn check_free() -> Result<()> {
-    if (0..NODES).any(|n| running(&node_folder(n)).is_some()) {
-        bail!("it is up already; `make down` ends it");
+/// Whether `make down` has something to do.
+pub(crate) fn is_something_left() -> bool {
+    folder().exists()
+}
+
+/// What is up already; refuses when only a part of it is.
+pub(crate) fn standing() -> Result<Option<Stand>> {
+    match (0..NODES).filter(|&n| running(&node_folder(n)).is_some()).count() {
+        0 => Ok(None),
+        all if all == usize::from(NODES) => {
+            let lab = Lab::attach(LAB).context("its servers are gone; `make down` ends the rest")?;
+            let apis = (0..NODES).map(|n| Ok(Api::new(&configured_api(&node_folder(n))?)));
+            Ok(Some(Stand { lab, apis: apis.collect::<Result<_>>()? }))
+        }
+        some => bail!("{some} of {NODES} nodes run from an earlier time; `make down` ends them"),
     }
-    for address in (0..NODES).flat_map(|n| [http_address(n), raft_address(n)]) {
-        TcpListener::bind(&address)
-            .with_context(|| format!("{address} is taken; choose others: make up HTTP_PORT=… RAFT_PORT=…"))?;
+}
+
+/// Where a node was told to serve its API: not necessarily at the ports of today's command line.
+fn configured_api(folder: &Path) -> Result<String> {
+    let conf: serde_json::Value = serde_json::from_slice(&std::fs::read(folder.join(CONFIGURATION))?)?;
+    conf["HTTPAdvertise"].as_str().map(str::to_owned).context("the node's configuration names its API")
+}
+
+fn check_free() -> Result<()> {
+    for n in 0..NODES {
+        for (address, variable) in [(http_address(n)?, "HTTP_PORT"), (raft_address(n)?, "RAFT_PORT")] {
+            TcpListener::bind(&address).with_context(|| {
+                format!(
+                    "{address} is taken; choose other ports with make up {variable}=… (the first of {NODES})"
+                )
+            })?;
+        }
     }
     Ok(())
 }
@@ -77,18 +117,16 @@ fn check_free() -> Result<()> {
 fn start_node(n: u16) -> Result<()> {
     let folder = node_folder(n);
     let out = File::create(folder.join("node.log"))?;
-    let child = Command::new("setsid")
+    Command::new("setsid")
         .arg(server_binary()?)
         .arg("-config")
-        .arg(folder.join("orchestrator.conf.json"))
+        .arg(folder.join(CONFIGURATION))
         .arg("http")
         .stdin(Stdio::null())
         .stdout(out.try_clone()?)
         .stderr(out)
         .spawn()
         .context("setsid")?;
-    let (_, start) = proc_stat(child.id()).context("the node ended at once; see its log under run/")?;
-    std::fs::write(folder.join("pid"), format!("{} {start}\n", child.id()))?;
     Ok(())
 }
 
@@ -101,15 +139,15 @@ pub(crate) fn up() -> Result<Stand> {
     let plan = LabPlan::new(Flavor::MariaDb1011, TOPOLOGY).with(&["--semi-sync"]);
     let lab = Lab::up_lasting(LAB, &plan).context("a lab may be left over; `make down` removes it")?;
     println!("starting {NODES} orchestrator nodes …");
-    let peers: Vec<String> = (0..NODES).map(raft_address).collect();
+    let peers = (0..NODES).map(raft_address).collect::<Result<Vec<String>>>()?;
     let shared = lab.conf()?;
     for n in 0..NODES {
-        let conf = configuration(&http_address(n), &raft_address(n), &peers, &node_folder(n), &shared);
+        let conf = configuration(&http_address(n)?, &raft_address(n)?, &peers, &node_folder(n), &shared);
         write_configuration(&node_folder(n), &conf)?;
         start_node(n)?;
     }
-    let apis: Vec<Api> = (0..NODES).map(|n| Api::new(&format!("http://{}", http_address(n)))).collect();
-    let stand = Stand { lab, apis };
+    let apis = (0..NODES).map(|n| Ok(Api::new(&format!("http://{}", http_address(n)?))));
+    let stand = Stand { lab, apis: apis.collect::<Result<_>>()? };
     stand.wait_healthy()?;
     println!("discovering from one seed: {} …", stand.lab.server("a").key());
     stand.leader()?.discover(stand.lab.server("a"))?;
@@ -134,7 +172,6 @@ pub(crate) fn down() -> Result<()> {
     if folder().exists() {
         std::fs::remove_dir_all(folder()).context("remove run/")?;
     }
-    println!("all is down");
     Ok(())
 }
 
@@ -190,8 +227,14 @@ impl Stand {
         println!("  export ORCHESTRATOR_API='{}'", all.join(" "));
         println!("  target/debug/orchestrator-client -c topology -a {LAB}");
         println!("  target/debug/orchestrator-client -c replication-analysis");
-        println!("  e2e/labs/mysql-lab kill {LAB}/a -9      # the primary, {}", a.key());
-        println!("  make demo                            # the same, with the story told");
+        println!(
+            "  less run/o1/node.log                 # what node 1 does; run/o2 and run/o3 have the others"
+        );
+        println!(
+            "  e2e/labs/mysql-lab kill {LAB}/a -9      # the first primary, {}; then the topology again",
+            a.key()
+        );
+        println!("  make demo                            # starts anew, does the same, and tells the story");
         println!("  make down                            # ends it and leaves nothing");
         Ok(())
     }
