@@ -397,7 +397,6 @@ fn a_replica_out_of_reach_is_lost() {
             b:3306 executed all that it received
             b:3306 is open for writes
             c:3306 could not be detached: out of reach
-            c:3306 could not be detached: out of reach
             => Some(b:3306), lost {c:3306}, writable ["b"]"#]],
     );
 }
@@ -422,7 +421,6 @@ fn a_candidate_that_cannot_execute_what_it_received_gives_way() {
             c:3306 executed all that it received
             c:3306 is open for writes
             b:3306 is lost: would drop received transactions
-            b:3306 was detached
             b:3306 was detached
             => Some(c:3306), lost {b:3306}, writable ["c"]"#]],
     );
@@ -465,7 +463,6 @@ fn a_person_may_force_what_could_lose_data() {
             a:3306 cannot be fenced: refused
             b:3306 executed all that it received
             b:3306 is open for writes
-            c:3306 could not be detached: out of reach
             c:3306 could not be detached: out of reach
             => Some(b:3306), lost {c:3306}, writable ["b"]"#]],
     );

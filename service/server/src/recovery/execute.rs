@@ -6,10 +6,10 @@ use futures::{StreamExt, stream::FuturesUnordered};
 use orchestrator_core::{
     InstanceKey,
     gtid::Gtids,
-    instance::Flavor,
+    instance::{Flavor, Replication, ThreadState},
     recovery::{Action, ActionResult, RecoveryPolicy, Reply, describe},
 };
-use orchestrator_mysql::{Change, ExecError, Fenced, SourceChange, SourcePosition};
+use orchestrator_mysql::{Change, ExecError, Fenced, Received, SourceChange, SourcePosition};
 use tokio::time::Instant;
 
 use crate::{fleet::SharedFleet, picture::Pictures};
@@ -97,18 +97,20 @@ impl Executor {
     /// Stops the receiving thread, then reads what it received. A thread that does not stop in time sits in a
     /// reconnect attempt and receives nothing; the position counts, moving it has to wait.
     async fn stop_receiving(&self, key: &InstanceKey) -> Result<Reply, String> {
-        let slow = match self.fleet.change(key, Change::StopReceiver, self.policy.stop_deadline).await {
+        let late = match self.fleet.change(key, Change::StopReceiver, self.policy.stop_deadline).await {
             Ok(()) => false,
             Err(ExecError::Timeout { .. }) => true,
             Err(error) => return Err(error.to_string()),
         };
-        let gtids = self.received(key).await?;
-        Ok(Reply::Position { gtids, slow })
+        let received = self.fleet.received(key, READ_DEADLINE).await.map_err(|error| error.to_string())?;
+        // On a busy machine the answer may be late and the thread stopped all the same.
+        let stands = |replication: &Replication| replication.io_thread == ThreadState::Stopped;
+        let slow = late && !received.replication.as_ref().is_none_or(stands);
+        Ok(Reply::Position { gtids: self.position(key, received)?, slow })
     }
 
-    /// What an instance received or executed; answers also while its receiving thread does not stop.
-    async fn received(&self, key: &InstanceKey) -> Result<Gtids, String> {
-        let received = self.fleet.received(key, READ_DEADLINE).await.map_err(|error| error.to_string())?;
+    /// What an instance received or executed.
+    fn position(&self, key: &InstanceKey, received: Received) -> Result<Gtids, String> {
         let flavor =
             self.pictures.record(key).map_or(Flavor::Unknown, |record| record.instance.identity.flavor());
         let parse = |text: &str| Gtids::parse(text, flavor).map_err(|error| error.to_string());
