@@ -8,6 +8,7 @@ mod effects;
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::time::Duration;
 
 use orchestrator_backend::{Backend, BackendError, BackendHandle};
 use orchestrator_core::view::Declared;
@@ -20,6 +21,10 @@ pub use apply::apply;
 pub use effects::{Effect, EffectReceiver};
 
 use effects::EffectQueue;
+
+/// How long a server that went away is waited for before the node gives up. As the original: a backend that takes
+/// no writes for half a minute ends the process.
+const BACKEND_PATIENCE: Duration = Duration::from_secs(30);
 
 /// A [`Machine`] over a backend.
 #[derive(Debug)]
@@ -146,7 +151,7 @@ fn apply_batch(
     mark: &[u8],
     commands: &[(u64, Command)],
 ) -> Result<Applied, BackendError> {
-    let (replies, effects) = backend.in_transaction(|backend| {
+    backend.apply_with_mark(mark, BACKEND_PATIENCE, |backend| {
         let mut replies = Vec::with_capacity(commands.len());
         let mut effects = Vec::new();
         for (_, command) in commands {
@@ -154,12 +159,11 @@ fn apply_batch(
             replies.push(reply);
             effects.extend(caused);
         }
-        backend.set_applied_mark(mark)?;
-        Ok::<_, BackendError>((replies, effects))
-    })?;
-    let changed = effects.iter().any(Effect::changes_declared);
-    let declared = if changed { Some(backend.declared()?) } else { None };
-    Ok((replies, effects, declared))
+        // Read before the commit, so that nothing can fail after it.
+        let changed = effects.iter().any(Effect::changes_declared);
+        let declared = if changed { Some(backend.declared()?) } else { None };
+        Ok((replies, effects, declared))
+    })
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::health::{Facts, Health, NodeState, PeerHealth, Role, assess};
 use crate::local::{Local, lock};
 use crate::member::{Member, NodeId};
 use crate::transport::Members;
-use crate::types::{Metrics, MetricsWatch, Raft, StoredMembership};
+use crate::types::{Metrics, MetricsWatch, Raft, ServerMetricsWatch, StoredMembership, TypeConfig};
 
 /// Who leads, and whether it is this node.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -56,12 +56,15 @@ impl Observer {
         let mut tick = tokio::time::interval(self.local.settings.timings.health_tick);
         tick.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut raft_slot = self.raft.clone();
-        let mut metrics = None;
+        let mut watches: Option<(ServerMetricsWatch, MetricsWatch)> = None;
         loop {
-            self.publish();
+            let awaits_quorum = self.publish();
             let changed = async {
-                match metrics.as_mut() {
-                    Some(metrics) => metrics_changed(metrics).await,
+                match watches.as_mut() {
+                    // A new leader is one from its first quorum on, at once.
+                    Some((_, all)) if awaits_quorum => change_of(all).await,
+                    // Otherwise the rest changes with each heartbeat, and the tick is soon enough for it.
+                    Some((server, _)) => change_of(server).await,
                     None => drop(raft_slot.changed().await),
                 }
             };
@@ -72,14 +75,15 @@ impl Observer {
                 () = changed => {}
                 _ = tick.tick() => {}
             }
-            if metrics.is_none() {
-                metrics = self.raft.borrow().as_ref().map(Raft::metrics);
+            if watches.is_none() {
+                watches = self.raft.borrow().as_ref().map(|raft| (raft.server_metrics(), raft.metrics()));
             }
         }
         self.publish();
     }
 
-    fn publish(&mut self) {
+    /// Says what is; true while this node leads without a quorum's acknowledgement.
+    fn publish(&mut self) -> bool {
         let metrics = self.raft.borrow().as_ref().map(|raft| raft.metrics().borrow_watched().clone());
         // `Stopped` is the answer to our own request, which comes before `stop` is cancelled.
         if let Some(Err(fatal)) = metrics.as_ref().map(|metrics| &metrics.running_state)
@@ -115,6 +119,7 @@ impl Observer {
             *current = leadership;
             changed
         });
+        leads && !is_me
     }
 
     fn facts(&self, metrics: Option<&Metrics>) -> Facts {
@@ -246,9 +251,12 @@ fn members(stored: &StoredMembership) -> Members {
     Members { index, ids: stored.nodes().map(|(id, _)| *id).collect() }
 }
 
-async fn metrics_changed(metrics: &mut MetricsWatch) {
+async fn change_of<T>(watch: &mut openraft::alias::WatchReceiverOf<TypeConfig, T>)
+where
+    T: openraft::OptionalSend + openraft::OptionalSync,
+{
     // An error means that the raft core has ended; the next tick sees why.
-    if metrics.changed().await.is_err() {
+    if watch.changed().await.is_err() {
         std::future::pending::<()>().await;
     }
 }

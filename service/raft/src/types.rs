@@ -24,4 +24,6 @@ pub(crate) type StoredMembership = openraft::alias::StoredMembershipOf<TypeConfi
 pub(crate) type SnapshotMeta = openraft::alias::SnapshotMetaOf<TypeConfig>;
 pub(crate) type CommittedLeaderId = openraft::alias::CommittedLeaderIdOf<TypeConfig>;
 pub(crate) type MetricsWatch = openraft::alias::WatchReceiverOf<TypeConfig, Metrics>;
+pub(crate) type ServerMetricsWatch =
+    openraft::alias::WatchReceiverOf<TypeConfig, openraft::metrics::RaftServerMetrics<TypeConfig>>;
 pub(crate) type Metrics = openraft::RaftMetrics<TypeConfig>;

@@ -238,13 +238,12 @@ impl RaftNode {
 
     /// This node as the leader of the members that the caller expects.
     fn expect(&self, expected: u64) -> Result<(Leading, Option<LogId>), ChangeError> {
-        let leading = self.inner.changer.settled()?;
-        let entry = leading.entry();
+        let entry = self.inner.changer.leading()?.entry();
         let found = entry.map_or(0, |id| id.index);
         if found != expected {
             return Err(ChangeError::Moved { expected, found });
         }
-        Ok((leading, entry))
+        Ok((self.inner.changer.settled()?, entry))
     }
 
     /// A joint change that cannot be finished blocks every other one, so the new voters are asked first.

@@ -240,7 +240,11 @@ impl Changer {
     ) -> Result<(), ChangeError> {
         let guard = Precondition::<TypeConfig>::LastMembershipLogId { last_membership_log_id: expected };
         let done = leading.raft.change_membership_if(members, retain, [guard]).await;
-        done.map(drop).map_err(|error| self.refused(error, expected))
+        let entry = Some(done.map_err(|error| self.refused(error, expected))?.log_id);
+        // So that the caller's next look sees its own change; a change that is not seen in time was made still.
+        let seen = |metrics: &Metrics| *metrics.committed_membership_config.log_id() >= entry;
+        let waited = leading.raft.wait(Some(ANSWER_LIMIT)).metrics(seen, "the change is seen").await;
+        waited.map(drop).or(Ok(()))
     }
 
     fn refused(

@@ -96,7 +96,7 @@ impl Group {
             places,
             timings: Timings::default(),
             policy: Policy::default(),
-            own_loops: false,
+            own_loops: true,
             addresses: Addresses::default(),
             cuts: Cuts::default(),
         }
@@ -149,6 +149,14 @@ impl Group {
 
     pub(crate) async fn started(size: usize) -> Self {
         let mut group = Self::of(size);
+        group.start_all().await;
+        group.everybody_healthy().await;
+        group
+    }
+
+    /// Nodes whose connections can be cut.
+    pub(crate) async fn on_wires(size: usize) -> Self {
+        let mut group = Self { own_loops: false, ..Self::of(size) };
         group.start_all().await;
         group.everybody_healthy().await;
         group

@@ -157,7 +157,6 @@ async fn a_dropped_node_ends_and_gives_its_files_and_port_back() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn heartbeats_do_not_wait_for_the_program() {
     let mut group = Group::of(3);
-    group.own_loops = true;
     group.start_all().await;
     group.everybody_healthy().await;
     let leader = group.leader().await;

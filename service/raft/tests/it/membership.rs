@@ -324,6 +324,7 @@ async fn a_survivor_goes_on_alone_in_a_new_epoch_and_the_old_one_is_refused() {
 #[tokio::test(flavor = "multi_thread")]
 async fn a_whole_group_comes_back_with_other_addresses() {
     let mut group = Group::of(3);
+    group.own_loops = false;
     for (index, place) in group.places.iter_mut().enumerate() {
         place.bind = Some(std::mem::replace(&mut place.name, format!("node-{index}.test:10008")));
         group.addresses.point(&place.name, place.address());

@@ -130,7 +130,7 @@ impl Acceptor for TcpAccept {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_isolated_leader_is_replaced_and_accepts_nothing_any_more() {
-    let group = Group::started(3).await;
+    let group = Group::on_wires(3).await;
     let old = group.leader().await;
     let term = group.node(old).leadership().term;
     group.cuts.isolate(&group, old);
@@ -155,7 +155,7 @@ async fn an_isolated_leader_is_replaced_and_accepts_nothing_any_more() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_isolated_follower_is_unhealthy_and_its_return_deposes_nobody() {
-    let group = Group::started(3).await;
+    let group = Group::on_wires(3).await;
     let leader = group.leader().await;
     let term = group.node(leader).leadership().term;
     let away = (leader + 1) % 3;
@@ -173,7 +173,7 @@ async fn an_isolated_follower_is_unhealthy_and_its_return_deposes_nobody() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_hand_over_to_a_node_that_just_went_away_ends_with_some_leader() {
-    let group = Group::started(3).await;
+    let group = Group::on_wires(3).await;
     let old = group.leader().await;
     let target = (old + 1) % 3;
     group.cuts.isolate(&group, target);
