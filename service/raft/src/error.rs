@@ -5,6 +5,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::member::Member;
+use crate::transport::TlsError;
 
 /// Why a node cannot start. Each says what to do.
 #[derive(Debug, thiserror::Error)]
@@ -121,6 +122,9 @@ pub enum StartError {
         #[source]
         source: io::Error,
     },
+    /// The files for TLS between nodes cannot be used.
+    #[error(transparent)]
+    Tls(#[from] TlsError),
     /// Clocks that do not fit together.
     #[error("raft timings do not fit together: {what}")]
     Timings {

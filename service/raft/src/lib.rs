@@ -1,5 +1,6 @@
 #![doc = include_str!("../DESIGN.md")]
 
+mod alone;
 mod error;
 mod fatal;
 mod formation;
@@ -31,7 +32,7 @@ pub use crate::observer::Leadership;
 pub use crate::port::{Answerer, Machine, MachineError};
 pub use crate::settings::{Bootstrap, MAX_NODES, MembershipSource, Policy, RaftSettings, Timings};
 pub use crate::start::Wire;
-pub use crate::transport::{Acceptor, ByteStream, Dialer, TcpDialer};
+pub use crate::transport::{Acceptor, ByteStream, Dialer, TcpDialer, TlsError, TlsSettings};
 
 /// The largest command that the log takes, serialized. 32 of them fit in one frame between nodes.
 pub const MAX_COMMAND_BYTES: usize = 1024 * 1024;

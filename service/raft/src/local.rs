@@ -70,12 +70,32 @@ struct Peers {
     lists: BTreeMap<NodeId, Vec<PeerName>>,
 }
 
+/// A peer that tells of an older state for so long has lost what it had.
+const REGRESSED_FOR: Duration = Duration::from_secs(2);
+
 /// The newest that a peer was known to have on disk.
 #[derive(Default)]
 struct Seen {
     vote: Option<Vote>,
     /// What it acknowledged to this node as the leader of that term. In a later term it may be gone.
     matched: Option<(u64, LogId)>,
+    /// Since when it says that it has less.
+    regressed: Option<Instant>,
+}
+
+impl Seen {
+    /// What was said before a process slept may be read after it woke; what is said again for a while is so.
+    fn backwards(&mut self, report: &NodeReport, what: &str) -> String {
+        let since = *self.regressed.get_or_insert_with(Instant::now);
+        if since.elapsed() < REGRESSED_FOR {
+            return format!("{} told of an older state than before ({what}): asking again", report.name);
+        }
+        format!(
+            "{} went backwards: {what} is older than what it had on disk before; move its RaftDataDir away so that \
+             it joins as a new node",
+            report.name
+        )
+    }
 }
 
 #[derive(Default)]
@@ -192,13 +212,13 @@ impl Local {
         let mut peers = lock(&self.peers);
         let seen = peers.seen.entry(node_id).or_default();
         if seen.vote.is_some_and(|vote| report.vote < Some(vote)) {
-            return Err(backwards(report, "its vote"));
+            return Err(seen.backwards(report, "its vote"));
         }
         let term = self.leading_term.load(Ordering::Relaxed);
         if seen.matched.is_some_and(|(of, matched)| of == term && report.last_log < Some(matched)) {
-            return Err(backwards(report, "its log"));
+            return Err(seen.backwards(report, "its log"));
         }
-        seen.vote = report.vote;
+        (seen.vote, seen.regressed) = (report.vote, None);
         peers.book.insert(node_id, report.info.clone());
         peers.lists.insert(node_id, report.nodes.clone());
         Ok(())
@@ -339,14 +359,6 @@ impl Local {
     pub(crate) fn fatal(&self) -> watch::Receiver<Option<Arc<str>>> {
         self.fatal.watch()
     }
-}
-
-fn backwards(report: &NodeReport, what: &str) -> String {
-    format!(
-        "{} went backwards: {what} is older than what it had on disk before; move its RaftDataDir away so that it \
-         joins as a new node",
-        report.name
-    )
 }
 
 pub(crate) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -25,7 +25,7 @@ use crate::membership::Changer;
 use crate::observer::Leadership;
 use crate::own_loop::OwnLoop;
 use crate::state::{MachineHost, MachineThread};
-use crate::transport::{Kind, Lane, LinkError, Links};
+use crate::transport::{Kind, Lane, LinkError, Links, TlsError};
 use crate::types::{CommittedLeaderId, Metrics, Raft, TypeConfig};
 
 /// Tasks and threads end within this time after they are told to.
@@ -92,6 +92,18 @@ impl RaftNode {
     /// Why the process must exit; `None` as long as it need not.
     pub fn fatal(&self) -> watch::Receiver<Option<Arc<str>>> {
         self.inner.local.fatal()
+    }
+
+    /// Reads the files for TLS between nodes again, for connections that are made from now on; connections that
+    /// are held stay as they are. Does nothing where TLS is off.
+    ///
+    /// # Errors
+    /// As at the start. What was in use stays in use, and the log says so.
+    pub async fn reload_tls(&self) -> Result<(), TlsError> {
+        match &self.inner.local.settings.tls {
+            Some(tls) => tls.reload().await,
+            None => Ok(()),
+        }
     }
 
     /// Reports that this node's backend cannot be written (`Some`), or can again (`None`).

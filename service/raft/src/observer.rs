@@ -220,8 +220,9 @@ impl Observer {
     fn tell(&mut self, facts: &Facts, metrics: Option<&Metrics>, live: bool) {
         let (Some(metrics), false) = (metrics, facts.role == Role::Stopped) else { return };
         let (node, term) = (self.local.name(), metrics.current_term);
-        let old =
-            std::mem::replace(&mut self.told, Told { role: facts.role, term, leader: facts.leader, live });
+        // A leader that was not heard yet is not told yet.
+        let leader = if live { facts.leader } else { self.told.leader };
+        let old = std::mem::replace(&mut self.told, Told { role: facts.role, term, leader, live });
         if facts.role == Role::Candidate && (old.role != Role::Candidate || old.term != term) {
             info!(node, term, "became candidate");
         }
@@ -241,7 +242,8 @@ impl Observer {
             let reason = assess(facts).2.unwrap_or_default();
             warn!(node, term, error = reason, "lost the leader");
         } else if !old.live && live && old.leader == facts.leader && old.term == term {
-            info!(node, term, "the leader is back");
+            let who = if facts.role == Role::Leader { "the quorum is back" } else { "the leader is back" };
+            info!(node, term, "{who}");
         }
     }
 }

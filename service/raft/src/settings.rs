@@ -1,10 +1,12 @@
 //! What a node is told at its start, and the checks on it that need no disk and no network.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::error::StartError;
 use crate::member::{MemberInfo, PeerName};
+use crate::transport::Tls;
 
 /// The most voters of one group: beyond that, each write waits for more disks and gains no safety.
 pub const MAX_NODES: usize = 9;
@@ -115,6 +117,8 @@ pub(crate) struct Checked {
     pub(crate) info: MemberInfo,
     pub(crate) timings: Timings,
     pub(crate) policy: Policy,
+    /// `None`: connections are plain, and whoever reaches the port can claim a name.
+    pub(crate) tls: Option<Arc<Tls>>,
 }
 
 impl RaftSettings {
@@ -138,7 +142,7 @@ impl RaftSettings {
             hostname: self.hostname.clone(),
         };
         let timings = self.timings.clone();
-        Ok(Checked { data_dir: self.data_dir.clone(), bind, name, nodes, info, timings, policy })
+        Ok(Checked { data_dir: self.data_dir.clone(), bind, name, nodes, info, timings, policy, tls: None })
     }
 }
 

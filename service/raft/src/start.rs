@@ -22,7 +22,9 @@ use crate::own_loop::OwnLoop;
 use crate::port::{Answerer, Machine};
 use crate::settings::{Checked, Policy, RaftSettings, Timings};
 use crate::state::{MachineThread, StateMachine};
-use crate::transport::{Acceptor, Dialer, Links, MAX_ENTRIES, Server, TcpAcceptor, TcpDialer};
+use crate::transport::{
+    Acceptor, Complaints, Dialer, Links, MAX_ENTRIES, Server, TcpAcceptor, TcpDialer, Tls, TlsSettings,
+};
 
 /// The raft library waits so long for a raft snapshot to arrive; our own limits are shorter.
 const SNAPSHOT_LIMIT: Duration = Duration::from_secs(600);
@@ -59,7 +61,21 @@ impl RaftNode {
         machine: Box<dyn Machine>,
         answerer: Arc<dyn Answerer>,
     ) -> Result<Self, StartError> {
-        let checked = settings.check(policy)?;
+        Self::start_secured(settings, policy, None, machine, answerer).await
+    }
+
+    /// Like [`start_with`](Self::start_with); with `tls`, peers must prove by a certificate who they are.
+    pub async fn start_secured(
+        settings: RaftSettings,
+        policy: Policy,
+        tls: Option<TlsSettings>,
+        machine: Box<dyn Machine>,
+        answerer: Arc<dyn Answerer>,
+    ) -> Result<Self, StartError> {
+        let mut checked = settings.check(policy)?;
+        if let Some(tls) = tls {
+            checked.tls = Some(Arc::new(Tls::load(tls, checked.name.clone()).await?));
+        }
         let own_loop = own_loop(&checked)?;
         let handle = own_loop.handle().clone();
         let program = Program { answerer, handle: Handle::current() };
@@ -116,6 +132,7 @@ impl RaftNode {
             answerer: program.answerer,
             program: program.handle,
             snapshots: state.snapshots(),
+            complaints: Complaints::default(),
         });
         let observer = Observer {
             local: local.clone(),

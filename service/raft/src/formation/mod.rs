@@ -235,7 +235,11 @@ impl Formation {
 
     /// Starts the raft core as `identity`; `false` if that was assigned anew meanwhile.
     async fn start(&mut self, identity: &Identity) -> io::Result<bool> {
-        let Some(state) = self.state.take() else { return Ok(true) };
+        let Some(mut state) = self.state.take() else { return Ok(true) };
+        if identity.epoch == 0 && identity.joins.is_none() {
+            // A new group has a new log, whatever state its members bring.
+            state.forget_log().await?;
+        }
         if identity.epoch == 0 && !self.bind_identity(identity).await? {
             self.state = Some(state);
             return Ok(false);

@@ -42,7 +42,10 @@ pub enum Effect {
 
 impl Effect {
     pub(super) fn changes_declared(&self) -> bool {
-        matches!(self, Self::DeclaredChanged | Self::RecoveryChanged { .. } | Self::Everything)
+        matches!(
+            self,
+            Self::DeclaredChanged | Self::RecoveryChanged { .. } | Self::Forgotten(_) | Self::Everything
+        )
     }
 }
 

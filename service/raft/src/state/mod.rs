@@ -61,6 +61,19 @@ impl StateMachine {
         self.host.clone()
     }
 
+    /// The state is kept; what it says of a log is about another one, whose entries must not pass for applied ones of
+    /// the log that begins now.
+    pub(crate) async fn forget_log(&mut self) -> io::Result<()> {
+        if self.mark.applied.is_none() {
+            return Ok(());
+        }
+        self.mark = Mark::default();
+        let mark = self.mark.encode()?;
+        self.host.run(move |machine| machine.apply(&mark, &[]).map(drop).map_err(failed)).await?;
+        self.host.set_applied(self.mark.index());
+        Ok(())
+    }
+
     async fn apply_batch(&mut self, batch: Vec<EntryResponder<TypeConfig>>) -> io::Result<()> {
         let mut commands = Vec::new();
         let mut answers = Vec::new();

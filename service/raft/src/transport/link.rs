@@ -14,6 +14,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 
 use super::dial::{ByteStream, Dialer};
+use super::tls::reason_of;
 use super::wire::{self, Frame, Header, Hello, Kind, MAX_FRAME, MAX_HELLO, NodeReport, PROTOCOL, Purpose};
 use crate::local::{Local, lock};
 use crate::member::NodeId;
@@ -295,6 +296,9 @@ impl Connection {
     ) -> Result<(Self, NodeReport), LinkError> {
         let unreachable = |error: io::Error| LinkError::Unreachable(error.to_string());
         let mut stream = dialer.dial(name.to_owned()).await.map_err(unreachable)?;
+        if let Some(tls) = &local.settings.tls {
+            stream = tls.connect(name, stream).await.map_err(LinkError::Refused)?;
+        }
         stream.write_all(&wire::preamble()).await.map_err(unreachable)?;
         let report = local.report();
         let header = Header {
@@ -326,7 +330,6 @@ impl Connection {
     }
 
     async fn exchange_limited(&mut self, kind: Kind, body: &[u8], limit: usize) -> Result<Frame, LinkError> {
-        let broken = |error: io::Error| LinkError::Broken(error.to_string());
         self.header.kind = kind;
         wire::write_frame(&mut self.stream, &self.header, body).await.map_err(broken)?;
         // The caller holds the deadline; this one only bounds a caller without.
@@ -335,6 +338,14 @@ impl Connection {
             Kind::Refused => Err(LinkError::Refused(text(&frame.body))),
             _ => Ok(frame),
         }
+    }
+}
+
+/// What was answered and makes no sense, an objection of TLS included, is worth no second attempt.
+fn broken(error: io::Error) -> LinkError {
+    match error.kind() {
+        io::ErrorKind::InvalidData => LinkError::Refused(reason_of(&error)),
+        _ => LinkError::Broken(error.to_string()),
     }
 }
 

@@ -1,19 +1,24 @@
 //! How nodes talk: framed messages on held TCP connections to peers known by name.
 
+mod complaints;
 mod dial;
 mod incoming;
 mod link;
 mod network;
 mod server;
+mod tls;
 mod wire;
 
 use std::time::Duration;
 
+pub(crate) use self::complaints::Complaints;
 pub(crate) use self::dial::TcpAcceptor;
 pub use self::dial::{Acceptor, ByteStream, Dialer, TcpDialer};
 pub(crate) use self::link::{Lane, LinkError, Links, Probed};
 pub(crate) use self::network::NetworkFactory;
 pub(crate) use self::server::Server;
+pub(crate) use self::tls::Tls;
+pub use self::tls::{TlsError, TlsSettings};
 pub(crate) use self::wire::{Assign, Kind, MAX_ENTRIES, Members, NodeReport, decode, encode};
 
 /// A connection that carried nothing for so long is closed; the other side makes a new one at need.

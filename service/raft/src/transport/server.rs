@@ -4,24 +4,29 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
+use openraft::async_runtime::WatchReceiver;
 use openraft::raft::AppendEntriesResponse;
 use openraft::storage::Snapshot;
+use rustls::pki_types::CertificateDer;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
+use tokio::io::AsyncReadExt;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore, watch};
 use tracing::{info, warn};
 
+use super::complaints::Complaints;
 use super::dial::{Acceptor, ByteStream};
 use super::incoming::Incoming;
 use super::link::other_epoch;
+use super::tls;
 use super::wire::{
-    self, Assign, FIRST_EPOCH, Frame, Header, Hello, Kind, MAX_FRAME, MAX_HELLO, NodeReport, PROTOCOL,
-    Purpose,
+    self, Assign, Beginning, FIRST_EPOCH, Frame, Header, Hello, Kind, MAX_FRAME, MAX_HELLO, NodeReport,
+    PROTOCOL, Purpose, Spoken,
 };
 use crate::identity::Identity;
 use crate::local::Local;
-use crate::member::Member;
+use crate::member::{Member, PeerName};
 use crate::port::Answerer;
 use crate::settings::Bootstrap;
 use crate::state::SnapshotDir;
@@ -51,11 +56,14 @@ pub(crate) struct Server {
     /// The event loop of the program, which answers questions so that heartbeats need not wait for that.
     pub(crate) program: Handle,
     pub(crate) snapshots: SnapshotDir,
+    pub(crate) complaints: Complaints,
 }
 
 /// One admitted connection.
 struct Session {
     peer: Option<Member>,
+    /// The name that its certificate proved; `None` without TLS, where a name is a claim.
+    proven: Option<PeerName>,
     incoming: Option<Incoming>,
 }
 
@@ -93,13 +101,16 @@ impl Server {
         }
     }
 
-    async fn serve(&self, mut stream: Box<dyn ByteStream>, from: &str) {
-        let admitted = wire::in_time(HANDSHAKE_LIMIT, self.handshake(&mut stream)).await;
-        let mut session = match admitted {
-            Ok(Some(session)) => session,
+    async fn serve(&self, stream: Box<dyn ByteStream>, from: &str) {
+        let admitted = wire::in_time(HANDSHAKE_LIMIT, self.open(stream)).await;
+        let (mut stream, mut session) = match admitted {
+            Ok(Some(admitted)) => admitted,
             Ok(None) => return,
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                warn!(node = self.local.name(), %from, %error, "closed a connection to the raft port");
+                let host = from.rsplit_once(':').map_or(from, |(host, _)| host);
+                if self.complaints.is_new(host, &error.to_string()) {
+                    warn!(node = self.local.name(), %from, %error, "closed a connection to the raft port");
+                }
                 return;
             }
             // A peer that hangs up again is a port check, or gone.
@@ -120,9 +131,52 @@ impl Server {
         }
     }
 
+    /// Finds out what the peer speaks and who it is; `None` if it was refused.
+    async fn open(
+        &self,
+        mut stream: Box<dyn ByteStream>,
+    ) -> io::Result<Option<(Box<dyn ByteStream>, Session)>> {
+        let beginning = wire::read_beginning(&mut stream).await?;
+        let invalid = |text: String| io::Error::new(io::ErrorKind::InvalidData, text);
+        let (mut stream, version, certificate) = match (&self.local.settings.tls, wire::spoken(&beginning)) {
+            (None, Spoken::Raft) => {
+                let version = stream.read_u16().await?;
+                (stream, version, None)
+            }
+            (Some(tls), Spoken::Tls) => {
+                let (mut stream, shown) = tls.accept(replay(beginning, stream)).await.map_err(invalid)?;
+                let version = wire::read_preamble(&mut stream).await.map_err(said_in_words)?;
+                (stream, version, Some(shown))
+            }
+            (Some(_), Spoken::Raft) => return self.refuse_plain(stream).await.map(|()| None),
+            (None, Spoken::Tls) => {
+                let text = "a peer that speaks TLS, and this node does not: RaftTLSCertFile is empty";
+                return Err(invalid(text.into()));
+            }
+            (_, Spoken::Foreign) => return Err(wire::not_a_peer(&beginning)),
+        };
+        let session = self.handshake(&mut stream, version, certificate).await?;
+        Ok(session.map(|session| (stream, session)))
+    }
+
+    /// Tells a peer without TLS in its own language that it needs it.
+    async fn refuse_plain(&self, mut stream: Box<dyn ByteStream>) -> io::Result<()> {
+        stream.read_u16().await?;
+        // Read to its end: to close on unread bytes would take the answer back.
+        let frame = wire::read_frame(&mut stream, MAX_HELLO, HANDSHAKE_LIMIT).await?;
+        let name = wire::decode::<Hello>(&frame.body).map(|hello| hello.report.name.to_string());
+        let text = "this node takes raft connections with TLS only: write RaftTLSCertFile, RaftTLSPrivateKeyFile and \
+                    RaftTLSCAFile on both sides";
+        self.refuse(&mut stream, name.as_deref().unwrap_or("a peer"), text).await.map(drop)
+    }
+
     /// `None` if the peer was refused.
-    async fn handshake(&self, stream: &mut Box<dyn ByteStream>) -> io::Result<Option<Session>> {
-        let version = wire::read_preamble(stream).await?;
+    async fn handshake(
+        &self,
+        stream: &mut Box<dyn ByteStream>,
+        version: u16,
+        certificate: Option<CertificateDer<'static>>,
+    ) -> io::Result<Option<Session>> {
         if version != PROTOCOL {
             let text = format!("this node speaks raft protocol {PROTOCOL}, not {version}");
             return self.refuse(stream, "a peer", &text).await;
@@ -131,6 +185,11 @@ impl Server {
         let hello: Hello = wire::decode(&frame.body)?;
         if frame.header.kind != Kind::Hello {
             return self.refuse(stream, hello.report.name.as_str(), "a handshake comes first").await;
+        }
+        if let Some(certificate) = &certificate
+            && let Err(reason) = self.check_name(certificate, &frame.header, &hello)
+        {
+            return self.refuse(stream, hello.report.name.as_str(), &reason).await;
         }
         if hello.purpose == Purpose::Member
             && let Err(reason) = self.admit(&frame.header, &hello).await
@@ -144,7 +203,36 @@ impl Server {
         self.write(stream, Kind::Welcome, &wire::encode(&self.local.report())?).await?;
         let peer = (hello.purpose == Purpose::Member)
             .then(|| self.local.member(frame.header.from, &hello.report.info));
-        Ok(Some(Session { peer, incoming: None }))
+        Ok(Some(Session { peer, proven: certificate.map(|_| hello.report.name), incoming: None }))
+    }
+
+    /// The certificate must name the host that the peer says it is, and the one that the group knows it by.
+    fn check_name(
+        &self,
+        certificate: &CertificateDer<'_>,
+        header: &Header,
+        hello: &Hello,
+    ) -> Result<(), String> {
+        let NodeReport { name, info, .. } = &hello.report;
+        tls::names(certificate, name.host())?;
+        if info.raft_addr != name.as_str() {
+            return Err(format!("it calls itself {name}, and {} as well", info.raft_addr));
+        }
+        let known = match &*self.raft.borrow() {
+            Some(raft) if hello.purpose == Purpose::Member => {
+                let metrics = raft.metrics();
+                let metrics = metrics.borrow_watched();
+                metrics
+                    .membership_config
+                    .membership()
+                    .get_node(&header.from)
+                    .map(|info| info.raft_addr.clone())
+            }
+            _ => None,
+        };
+        let Some(known) = known.as_deref().and_then(PeerName::parse) else { return Ok(()) };
+        tls::names(certificate, known.host())
+            .map_err(|reason| format!("node {} is {known}: {reason}", header.from))
     }
 
     async fn refuse(
@@ -153,7 +241,9 @@ impl Server {
         peer: &str,
         reason: &str,
     ) -> io::Result<Option<Session>> {
-        info!(node = self.local.name(), peer, error = reason, "refused a peer");
+        if self.complaints.is_new(peer, reason) {
+            warn!(node = self.local.name(), peer, error = reason, "refused a peer");
+        }
         self.write(stream, Kind::Refused, reason.as_bytes()).await?;
         Ok(None)
     }
@@ -207,7 +297,11 @@ impl Server {
 
     async fn answer(&self, session: &mut Session, frame: Frame) -> Answer {
         if frame.header.kind == Kind::Assign {
-            return self.assign(read(&frame.body)?).await;
+            let assign: Assign = read(&frame.body)?;
+            if session.proven.as_ref().is_some_and(|name| *name != assign.by) {
+                return Err(Problem::Refused(format!("its certificate is not that of {}", assign.by)));
+            }
+            return self.assign(assign).await;
         }
         let Some(peer) = session.peer.clone() else {
             return Err(Problem::Refused("only members may ask this".into()));
@@ -305,6 +399,20 @@ impl Server {
         } else {
             Err(format!("{name} is not node {}", assign.node_id))
         }
+    }
+}
+
+/// The stream as it was before its beginning was read.
+fn replay(beginning: Beginning, stream: Box<dyn ByteStream>) -> impl ByteStream + 'static {
+    let (reader, writer) = tokio::io::split(stream);
+    tokio::io::join(io::Cursor::new(beginning).chain(reader), writer)
+}
+
+/// An objection of TLS as this side's log should have it.
+fn said_in_words(error: io::Error) -> io::Error {
+    match error.kind() {
+        io::ErrorKind::InvalidData => io::Error::new(io::ErrorKind::InvalidData, tls::reason_of(&error)),
+        _ => error,
     }
 }
 

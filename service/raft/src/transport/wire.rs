@@ -168,18 +168,52 @@ pub(crate) fn preamble() -> [u8; 10] {
     bytes
 }
 
+/// As many bytes as tell a peer from everybody else.
+pub(crate) type Beginning = [u8; 8];
+
+/// What a connection turns out to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Spoken {
+    Raft,
+    Tls,
+    Foreign,
+}
+
+pub(crate) fn spoken(beginning: &Beginning) -> Spoken {
+    match beginning {
+        MAGIC => Spoken::Raft,
+        // A record of a handshake, of any version of TLS.
+        [0x16, 0x03, ..] => Spoken::Tls,
+        _ => Spoken::Foreign,
+    }
+}
+
+/// Reads what a connection begins with.
+pub(crate) async fn read_beginning(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<Beginning> {
+    let mut beginning = Beginning::default();
+    stream.read_exact(&mut beginning).await?;
+    Ok(beginning)
+}
+
 /// Reads a preamble and answers the peer's protocol version.
 ///
 /// An error of kind `InvalidData` says what came instead.
 pub(crate) async fn read_preamble(stream: &mut (impl AsyncRead + Unpin)) -> io::Result<u16> {
-    let mut magic = [0; 8];
-    stream.read_exact(&mut magic).await?;
-    if &magic != MAGIC {
-        let start = magic.escape_ascii();
-        let text = format!("not the raft protocol: it begins with \"{start}\"");
-        return Err(io::Error::new(io::ErrorKind::InvalidData, text));
+    let beginning = read_beginning(stream).await?;
+    if spoken(&beginning) != Spoken::Raft {
+        return Err(not_a_peer(&beginning));
     }
     stream.read_u16().await
+}
+
+/// Says what came instead of a peer.
+pub(crate) fn not_a_peer(beginning: &[u8]) -> io::Error {
+    let what = match beginning {
+        [0x16, 0x03, ..] => "a TLS handshake".to_owned(),
+        [0x15, 0x03, ..] => "a TLS alert".to_owned(),
+        other => format!("\"{}\"", other.escape_ascii()),
+    };
+    invalid(format!("not a raft peer: it began with {what}"))
 }
 
 /// Writes one frame and flushes.
@@ -208,7 +242,12 @@ pub(crate) async fn read_frame(
     limit: usize,
     patience: Duration,
 ) -> io::Result<Frame> {
-    let total = in_time(patience, stream.read_u32()).await? as usize;
+    let total = in_time(patience, stream.read_u32()).await?;
+    let (first, total) = (total.to_be_bytes(), total as usize);
+    // No frame is so long that its length could be read as text, or as TLS.
+    if first.iter().all(|byte| matches!(byte, b' '..=b'~')) || matches!(first, [0x15 | 0x16, 0x03, ..]) {
+        return Err(not_a_peer(&first));
+    }
     if total < 2 || total > limit {
         return Err(invalid(format!("frame of {total} bytes, the limit is {limit}")));
     }
@@ -286,5 +325,13 @@ mod tests {
         let error = read_preamble(&mut b"GET / HTTP/1.1\r\n".as_slice()).await.unwrap_err();
         assert!(error.to_string().contains("GET / HT"), "{error}");
         assert_eq!(read_preamble(&mut preamble().as_slice()).await.unwrap(), PROTOCOL);
+        for (answer, text) in [
+            (&b"HTTP/1.1 400 Bad Request"[..], "not a raft peer: it began with \"HTTP\""),
+            (b"\x15\x03\x03\x00\x02", "not a raft peer: it began with a TLS alert"),
+            (b"\x16\x03\x01\x02\x00", "not a raft peer: it began with a TLS handshake"),
+        ] {
+            let error = read_frame(&mut &answer[..], MAX_FRAME, FRAME_LIMIT).await.unwrap_err();
+            assert_eq!(error.to_string(), text);
+        }
     }
 }

@@ -22,6 +22,7 @@ use crate::partition::{Addresses, CutDialer, Cuts, TcpAccept};
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
 
 /// Answers a question with its own name and the question.
+#[derive(Default)]
 pub(crate) struct Echo(String);
 
 impl Answerer for Echo {

@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, reason = "a helper that fails fails its test")]
 
+mod alone;
 mod bad_input;
 mod formation;
 mod group;
@@ -11,4 +12,5 @@ mod membership;
 mod partition;
 mod raw;
 mod replication;
+mod tls;
 mod transport;
