@@ -6,7 +6,7 @@ mod read;
 use std::sync::Arc;
 use std::time::Duration;
 
-use orchestrator_core::view::{Checks, InstanceRecord};
+use orchestrator_core::view::{Checks, InstanceRecord, LOST_IN_RECOVERY};
 use orchestrator_core::{Instance, InstanceKey, Timestamp};
 
 use crate::error::BackendError;
@@ -84,6 +84,11 @@ impl dyn Backend + '_ {
                     backend
                         .execute(&format!("delete from {table} where hostname = ? and port = ?"), &values)?;
                 }
+                // What a recovery left behind is forgotten with it: a new server may come to its address.
+                let sql =
+                    "delete from database_instance_downtime where hostname = ? and port = ? and reason = ?";
+                let [hostname, port] = values.clone();
+                backend.execute(sql, &[hostname, port, LOST_IN_RECOVERY.into()])?;
                 let sql = "delete from database_instance where hostname = ? and port = ?";
                 forgotten += backend.execute(sql, &values)?;
             }

@@ -319,6 +319,9 @@ impl dyn Backend + '_ {
             self.end_downtime(key)?;
         }
         for (cluster, alias) in &end.aliases {
+            // What an earlier recovery declared of the server that failed now would keep the name with it.
+            let sql = "delete from cluster_alias_override where alias = ? and cluster_name <> ?";
+            self.execute(sql, &[alias.into(), cluster.into()])?;
             self.set_cluster_alias(cluster, Some(alias))?;
         }
         if end.is_successful {

@@ -336,4 +336,14 @@ keys! {
     CleanShutdownGraceSeconds: u64 = 15, Live, Now;
     // Where probes are answered besides the API's address, plain and without a password, as host:port or :port.
     ProbeListenAddress: String = "", Restart, Now;
+    // Who forms the group out of empty nodes: auto (the nodes) or external (the API's raft-bootstrap).
+    RaftBootstrap: String = "auto", Restart, Now;
+    // Whose word changes the members of a running group: config (RaftNodes, and calls) or api (calls alone).
+    RaftMembershipSource: String = "config", Restart, Now;
+    // Holds the token by which an operator changes the group over the API; read at each use.
+    OperatorTokenFile: String = "", Restart, Now;
+    // Nodes talk TLS and prove by certificates of this authority who they are: all three files or none, in PEM.
+    RaftTLSCertFile: String = "", Restart, Now;
+    RaftTLSPrivateKeyFile: String = "", Restart, Now;
+    RaftTLSCAFile: String = "", Restart, Now;
 }

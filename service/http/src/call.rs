@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use bytes::Bytes;
 use orchestrator_core::{InstanceKey, lookup};
 use orchestrator_wire::{Clusters, Lens};
 
@@ -35,6 +36,8 @@ pub(crate) struct Call {
     pub(crate) query: Query,
     /// Who asks.
     pub(crate) caller: Caller,
+    /// What was posted; empty for everything that is read.
+    pub(crate) body: Bytes,
 }
 
 impl Call {
@@ -42,7 +45,11 @@ impl Call {
     pub(crate) fn authorize(&self, row: &Row) -> Result<(), ApiError> {
         let leads = || self.app.ports.raft.is_none() || self.app.health().is_leader;
         let may_act = || !self.app.admission().read_only && leads() && self.caller.may_act;
-        let allowed = row.access != Access::Act || may_act();
+        let allowed = match row.access {
+            Access::Open | Access::Read => true,
+            Access::Act => may_act(),
+            Access::Operator => self.caller.may_act,
+        };
         if allowed { Ok(()) } else { Err(ApiError::Unauthorized) }
     }
 

@@ -1,12 +1,13 @@
 //! Why the API did not do what it was asked, in the words that clients know.
 
 use bytes::Bytes;
+use http::StatusCode;
 use orchestrator_core::{
     InstanceKey,
     observation::{Failure, FailureKind},
 };
 
-use crate::ports::PortError;
+use crate::{operator::OperatorError, ports::PortError};
 
 /// An answer that is not the wanted one. `Display` is the message on the wire, to the letter: clients
 /// match parts of it.
@@ -79,12 +80,31 @@ pub(crate) enum ApiError {
     /// The snapshot could not be made.
     #[error("Cannot create snapshot: {0}")]
     Snapshot(PortError),
+    /// The member was not taken in.
+    #[error("Cannot add raft peer: {0}")]
+    AddPeer(PortError),
+    /// The member was not removed.
+    #[error("Cannot remove raft peer: {0}")]
+    RemovePeer(PortError),
     /// The rest of the node said no.
     #[error("{}", port_message(.0))]
     Port(#[from] PortError),
+    /// An operator's request was not carried out.
+    #[error(transparent)]
+    Operator(#[from] OperatorError),
     /// A value could not be written as JSON.
     #[error("cannot encode the answer: {0}")]
     Encoding(#[from] serde_json::Error),
+}
+
+impl ApiError {
+    /// 500, since clients treat nothing below as an error; what operators post is told apart.
+    pub(crate) fn status(&self) -> StatusCode {
+        match self {
+            Self::Operator(error) => error.status(),
+            _ => StatusCode::INTERNAL_SERVER_ERROR,
+        }
+    }
 }
 
 /// Words that operators match: `no such host`, `i/o timeout`, `driver: bad connection`.

@@ -7,6 +7,7 @@ mod connector;
 mod error;
 mod gzip;
 mod metrics;
+mod operator;
 mod origin;
 mod pages;
 mod path;

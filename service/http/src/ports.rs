@@ -11,9 +11,11 @@ use orchestrator_core::{
     policy::Filters, topology::Topology, view::InstanceRecord,
 };
 use orchestrator_wire::{
-    AuditRecord, BlockedRecord, ChangelogRecord, DetectionRecord, NodeHealth, RaftStatus, RecoveryRecord,
+    AuditRecord, BlockedRecord, ChangelogRecord, DetectionRecord, MemberStatus, NodeHealth, RecoveryRecord,
     StepRecord,
 };
+
+pub use crate::operator::{BootstrapWish, MembersChange, MembersChanged, MembersWish};
 
 /// Everything the API is given at its start.
 #[derive(Clone)]
@@ -351,7 +353,7 @@ pub trait Node: Send + Sync {
 /// The raft group.
 pub trait Raft: Send + Sync {
     /// Answer of `raft-status`.
-    fn status(&self) -> RaftStatus;
+    fn status(&self) -> MemberStatus;
     /// All members' addresses, this one included, sorted.
     fn peers(&self) -> Vec<String>;
     /// Hands leadership over to the member of this address, if this node leads. Returns at once.
@@ -360,4 +362,19 @@ pub trait Raft: Send + Sync {
     fn yield_to_hint(&self, hint: String);
     /// Makes a snapshot of the replicated state on this node.
     fn snapshot(&self) -> Answer<'_, ()>;
+    /// Takes the node of this address, `host[:port]`, in as a voter; answers the address by which it is a
+    /// member. [`PortError::Refused`] `peer already known` if it is one.
+    fn add_peer(&self, address: String) -> Answer<'_, String>;
+    /// Changes the members with compare-and-set. [`PortError::Refused`] when they are others than expected, the
+    /// group is another, or the change cannot be done now.
+    fn change_members(&self, wish: MembersWish) -> Answer<'_, MembersChanged>;
+    /// Forms a group out of empty nodes; the same again does nothing. [`PortError::Refused`] on a node that is in
+    /// another group, or that forms its group by itself.
+    fn bootstrap(&self, wish: BootstrapWish) -> Answer<'_, ()>;
+    /// Makes this node the only voter of a new epoch of its group, which is answered, and ends the process.
+    /// [`PortError::Refused`] while the group works, or when group or epoch are others than given.
+    fn force_new_cluster(&self, cluster_id: String, epoch: u64) -> Answer<'_, u64>;
+    /// Removes the member of this address, `host[:port]`; answers the address by which it was one.
+    /// [`PortError::Refused`] `peer is unknown` if it is none.
+    fn remove_peer(&self, address: String) -> Answer<'_, String>;
 }

@@ -11,7 +11,7 @@ use http::{
     header::{self, Entry},
     uri::PathAndQuery,
 };
-use http_body_util::{BodyExt, Empty, combinators::BoxBody};
+use http_body_util::{BodyExt, Empty, Full, combinators::BoxBody};
 use hyper_util::{
     client::legacy::Client,
     rt::{TokioExecutor, TokioTimer},
@@ -21,7 +21,7 @@ use crate::{auth::Auth, connector::Connector, table::Access, tls::Tls};
 
 /// Whatever a body may fail with.
 pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
-/// All routes are GET and HEAD.
+/// What is read carries nothing.
 pub(crate) type NoBody = Empty<Bytes>;
 /// A body of a response, whoever made it.
 pub type Body = BoxBody<Bytes, BodyError>;
@@ -72,7 +72,7 @@ pub(crate) enum ForwardError {
 /// Forwards requests to whoever leads.
 #[derive(Clone)]
 pub(crate) struct Proxy {
-    client: Client<Connector, NoBody>,
+    client: Client<Connector, Full<Bytes>>,
 }
 
 impl Proxy {
@@ -90,14 +90,17 @@ impl Proxy {
     /// Sends a request to the leader and answers with what it answers.
     pub(crate) async fn forward(
         &self,
-        request: Request<NoBody>,
+        request: Request<Bytes>,
         leader: &str,
         access: Access,
         auth: &Auth,
         client: Option<IpAddr>,
     ) -> Result<Response<Body>, ForwardError> {
         let outgoing = outgoing(request, leader, auth, client)?;
-        let limit = if access == Access::Act { ACT_TIMEOUT } else { READ_TIMEOUT };
+        let limit = match access {
+            Access::Act | Access::Operator => ACT_TIMEOUT,
+            Access::Open | Access::Read => READ_TIMEOUT,
+        };
         let answer = tokio::time::timeout(limit, self.client.request(outgoing));
         let mut response = answer.await.map_err(|_| ForwardError::Timeout(limit))??;
         strip_hop_by_hop(response.headers_mut(), |_| false);
@@ -107,14 +110,14 @@ impl Proxy {
 }
 
 fn outgoing(
-    request: Request<NoBody>,
+    request: Request<Bytes>,
     leader: &str,
     auth: &Auth,
     client: Option<IpAddr>,
-) -> Result<Request<NoBody>, ForwardError> {
+) -> Result<Request<Full<Bytes>>, ForwardError> {
     let uri = target(leader, request.uri().path_and_query())
         .ok_or_else(|| ForwardError::BadLeader(leader.to_owned()))?;
-    let (mut parts, _) = request.into_parts();
+    let (mut parts, body) = request.into_parts();
     strip_hop_by_hop(&mut parts.headers, |name| auth.identifies(name));
     parts.headers.remove(header::CONTENT_LENGTH);
     // A request of HTTP/1.0 may have none, which HTTP/1.1 does not allow.
@@ -128,7 +131,7 @@ fn outgoing(
         append_client(&mut parts.headers, client);
     }
     parts.headers.insert(FORWARDED_MARK, HeaderValue::from_static("1"));
-    let mut outgoing = Request::new(NoBody::new());
+    let mut outgoing = Request::new(Full::new(body));
     *outgoing.method_mut() = parts.method;
     *outgoing.uri_mut() = uri;
     *outgoing.headers_mut() = parts.headers;

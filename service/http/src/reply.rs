@@ -65,11 +65,10 @@ pub(crate) fn render(outcome: Outcome, message_prefix: &str) -> Response<Bytes> 
             let body = assemble(Code::Ok, &format!("{message_prefix}{message}"), &details);
             json_response(StatusCode::OK, body.into())
         }
-        // Always 500: clients treat nothing below as an error.
         Err(error) => {
             let details = error_details(&error).unwrap_or_else(|_| Bytes::from_static(b"null"));
             let body = assemble(Code::Error, &format!("{message_prefix}{error}"), &details);
-            json_response(StatusCode::INTERNAL_SERVER_ERROR, body.into())
+            json_response(error.status(), body.into())
         }
     }
 }

@@ -16,11 +16,12 @@ use crate::{
     auth::{Auth, InvalidAuth},
     call::{Call, Caller},
     metrics::{Metrics, RequestClass},
+    operator,
     origin::{Origin, Stranger},
     pages::Page,
     path::{self, InvalidPath, Query},
     ports::Ports,
-    proxy::{self, Body, FORWARDED_MARK, NoBody, Proxy},
+    proxy::{self, Body, BodyError, FORWARDED_MARK, Proxy},
     reply,
     routes::{self, Base},
     settings::Settings,
@@ -121,10 +122,14 @@ impl Api {
 
     /// Answers one request.
     ///
-    /// All routes are read with GET or HEAD: what a request carries besides its headers is not looked at.
-    pub fn handle<B>(&self, request: Request<B>, origin: Origin) -> BoxFuture<'static, Response<Body>> {
+    /// All routes but the operator's are read with GET or HEAD: what a request carries besides its headers is not
+    /// looked at. An operator's body is read up to 64 KiB, for at most 5 s.
+    pub fn handle<B>(&self, request: Request<B>, origin: Origin) -> BoxFuture<'static, Response<Body>>
+    where
+        B: hyper::body::Body<Data = Bytes> + Send + 'static,
+        B::Error: Into<BodyError>,
+    {
         let inner = self.inner.clone();
-        let request = request.map(|_| NoBody::new());
         Box::pin(async move { inner.serve(request, &origin).await })
     }
 
@@ -145,7 +150,11 @@ impl Api {
 
 impl Inner {
     /// Answers, counts, logs.
-    async fn serve(&self, request: Request<NoBody>, origin: &Origin) -> Response<Body> {
+    async fn serve<B>(&self, request: Request<B>, origin: &Origin) -> Response<Body>
+    where
+        B: hyper::body::Body<Data = Bytes>,
+        B::Error: Into<BodyError>,
+    {
         let started = Instant::now();
         let (method, path) = (request.method().clone(), request.uri().path().to_owned());
         let (response, class) = self.answer(request, origin).await;
@@ -157,7 +166,11 @@ impl Inner {
         response
     }
 
-    async fn answer(&self, request: Request<NoBody>, origin: &Origin) -> (Response<Body>, RequestClass) {
+    async fn answer<B>(&self, request: Request<B>, origin: &Origin) -> (Response<Body>, RequestClass)
+    where
+        B: hyper::body::Body<Data = Bytes>,
+        B::Error: Into<BodyError>,
+    {
         let target = match self.target(&request) {
             Ok(target) => target,
             Err(error) => return (refused(error), RequestClass::Unknown),
@@ -173,6 +186,16 @@ impl Inner {
                 RequestClass::Local,
             );
         }
+        let request = match target.access() {
+            Access::Operator => operator::with_body(request).await,
+            Access::Open | Access::Read | Access::Act => Ok(request.map(|_| Bytes::new())),
+        };
+        let request = match request {
+            Ok(request) => request,
+            Err(bad) => {
+                return (boxed(reply::text(bad.status(), format!("{bad}\n"))), RequestClass::Local);
+            }
+        };
         match self.leader_for(target.class()) {
             None => (self.here(request, auth, user, &target).await, target.counted()),
             Some(_) if request.headers().contains_key(FORWARDED_MARK) => {
@@ -197,26 +220,25 @@ impl Inner {
         let route = self.base.route(&path).or_else(|| path.strip_prefix("/api/"));
         match route.and_then(|route| self.table.find(route)) {
             Some((row, params)) if row.access == Access::Open && row.class == Class::Local => {
-                let (app, caller) = (self.app.clone(), Caller::default());
-                routes::answer(row, Call { app, params, query: Query::default(), caller }).await
+                let (app, caller, body) = (self.app.clone(), Caller::default(), Bytes::new());
+                routes::answer(row, Call { app, params, query: Query::default(), caller, body }).await
             }
             _ => reply::not_found(),
         }
     }
 
-    fn target(&self, request: &Request<NoBody>) -> Result<Target, InvalidPath> {
+    fn target<B>(&self, request: &Request<B>) -> Result<Target, InvalidPath> {
         let uri = request.uri();
         if uri.query().map_or(0, str::len) > path::URI_MAX_BYTES {
             return Err(InvalidPath::TooLong);
         }
         let path = path::decode(uri.path())?;
-        if !is_readable(request.method()) {
-            return Ok(Target::Nothing);
-        }
-        if let Some(page) = Page::of(&path, &self.app.settings.prefix()) {
+        let method = request.method();
+        if let Some(page) = Page::of(&path, &self.app.settings.prefix()).filter(|_| is_readable(method)) {
             return Ok(Target::Page(page));
         }
         let row = self.base.route(&path).and_then(|route| self.table.find(route));
+        let row = row.filter(|(row, _)| row.takes(method));
         Ok(row.map_or(Target::Nothing, |(row, _)| Target::Route(row)))
     }
 
@@ -247,7 +269,7 @@ impl Inner {
 
     async fn forward(
         &self,
-        request: Request<NoBody>,
+        request: Request<Bytes>,
         auth: &Auth,
         leader: &str,
         target: &Target,
@@ -265,15 +287,25 @@ impl Inner {
 
     async fn here(
         &self,
-        request: Request<NoBody>,
+        request: Request<Bytes>,
         auth: &Auth,
         user: String,
         target: &Target,
     ) -> Response<Body> {
         // Looking up tokens and groups costs; most requests only read.
-        let may_act = target.access() == Access::Act && {
-            let now = self.app.ports.reads.picture().now;
-            auth.may_act(&user, request.headers(), now).await
+        let may_act = match target.access() {
+            Access::Open | Access::Read => false,
+            Access::Act => {
+                let now = self.app.ports.reads.picture().now;
+                auth.may_act(&user, request.headers(), now).await
+            }
+            Access::Operator => {
+                let file = self.app.settings.operator_token_file.as_deref();
+                if let Err(error) = operator::let_in(file, request.headers()).await {
+                    return boxed(reply::render(Err(error.into()), &self.app.settings.message_prefix));
+                }
+                true
+            }
         };
         let caller = Caller { user, may_act };
         let service = TowerToHyperService::new(warp::service(self.routes.clone()));
@@ -282,9 +314,10 @@ impl Inner {
     }
 }
 
-/// The user's name, empty where anybody may ask; `None` to turn the request away.
-fn admit(auth: &Auth, request: &Request<NoBody>, target: &Target) -> Option<String> {
-    auth.admit(request.headers()).or((target.access() == Access::Open).then(String::new))
+/// The user's name, empty where anybody may ask and for operators, who hold a token; `None` to turn the request away.
+fn admit<B>(auth: &Auth, request: &Request<B>, target: &Target) -> Option<String> {
+    let is_free = matches!(target.access(), Access::Open | Access::Operator);
+    auth.admit(request.headers()).or(is_free.then(String::new))
 }
 
 fn is_readable(method: &Method) -> bool {

@@ -28,6 +28,9 @@ pub struct Settings {
     pub auth: Auth,
     /// Nobody may change anything, at first: likewise.
     pub read_only: bool,
+    /// Holds the token by which an operator changes the group, read at each use (`OperatorTokenFile`); `None` =
+    /// no operator is let in.
+    pub operator_token_file: Option<PathBuf>,
     /// Who this node is.
     pub identity: Identity,
     /// Said before each message, as in `Orchestrator db-ops-1 says: `; empty = nothing.
@@ -77,6 +80,7 @@ impl Default for Settings {
             status_endpoint: DEFAULT_STATUS_ENDPOINT.into(),
             auth: Auth::None,
             read_only: false,
+            operator_token_file: None,
             identity: Identity::default(),
             message_prefix: String::new(),
             default_instance_port: MYSQL_PORT,
@@ -104,6 +108,7 @@ impl Settings {
             url_prefix,
             status_endpoint,
             read_only,
+            operator_token_file,
             message_identity,
             custom_identity,
         } = listen;
@@ -114,6 +119,7 @@ impl Settings {
             status_endpoint: status_endpoint.clone(),
             auth: Auth::new(auth)?,
             read_only: *read_only,
+            operator_token_file: operator_token_file.clone(),
             message_prefix: message_prefix(*message_identity, &identity.hostname, custom_identity),
             identity,
             limits,

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 
 use futures::future::BoxFuture;
+use http::Method;
 
 use crate::{call::Call, reply::Outcome};
 
@@ -39,15 +40,27 @@ pub enum Access {
     Read,
     /// Whoever is let in and may change things, at the leader.
     Act,
+    /// Whoever holds the operator's token; posted, with a JSON body.
+    Operator,
 }
 
 impl Row {
-    /// The two letters of the reference: proxied or local, authorised or not.
+    /// POST for what an operator asks; GET and HEAD for everything else.
+    pub(crate) fn takes(&self, method: &Method) -> bool {
+        match self.access {
+            Access::Operator => *method == Method::POST,
+            Access::Open | Access::Read | Access::Act => matches!(*method, Method::GET | Method::HEAD),
+        }
+    }
+
+    /// The two letters of the reference: proxied or local, authorised or not; `T` for the operator's token.
     pub fn flags(&self) -> &'static str {
         match (self.class, self.access) {
             (Class::Proxied, Access::Act) => "PA",
+            (Class::Proxied, Access::Operator) => "PT",
             (Class::Proxied, _) => "P-",
             (Class::Local, Access::Act) => "LA",
+            (Class::Local, Access::Operator) => "LT",
             (Class::Local, _) => "L-",
         }
     }
@@ -174,7 +187,7 @@ fn is_value(text: &str) -> bool {
 }
 
 /// Rows in the notation of the reference: `PA` proxied and authorised, `P_` proxied, `LA` and `L_` local,
-/// `PO` and `LO` without authentication.
+/// `PO` and `LO` without authentication, `PT` and `LT` with the operator's token.
 macro_rules! rows {
     ($($flags:ident $template:literal => $handler:path,)*) => {
         &[$($crate::table::Row {
@@ -185,6 +198,10 @@ macro_rules! rows {
         },)*]
     };
     (@class PA) => { $crate::table::Class::Proxied };
+    (@class PT) => { $crate::table::Class::Proxied };
+    (@class LT) => { $crate::table::Class::Local };
+    (@access PT) => { $crate::table::Access::Operator };
+    (@access LT) => { $crate::table::Access::Operator };
     (@class P_) => { $crate::table::Class::Proxied };
     (@class PO) => { $crate::table::Class::Proxied };
     (@class LA) => { $crate::table::Class::Local };

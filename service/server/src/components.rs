@@ -14,7 +14,7 @@ use orchestrator_core::{
 };
 use orchestrator_http::{Tls, TlsError, TlsSettings};
 use orchestrator_mysql::{DetectionQueries, HostnameSource, Pace, ProbeSettings, Secret};
-use orchestrator_raft::{RaftSettings, Timings};
+use orchestrator_raft::{Bootstrap, MembershipSource, Policy, RaftSettings, Timings};
 
 use crate::discovery::{DiscoveryFilters, Schedule};
 
@@ -185,6 +185,20 @@ pub(crate) async fn api_tls(settings: &ListenTls) -> Result<Arc<Tls>, TlsError> 
     .await
 }
 
+/// Who decides on the members of the group.
+pub(crate) fn raft_policy(settings: &orchestrator_config::RaftSettings) -> Policy {
+    Policy {
+        bootstrap: match settings.bootstrap {
+            orchestrator_config::Bootstrap::Auto => Bootstrap::Auto,
+            orchestrator_config::Bootstrap::External => Bootstrap::External,
+        },
+        membership: match settings.membership_source {
+            orchestrator_config::MembershipSource::Config => MembershipSource::Config,
+            orchestrator_config::MembershipSource::Api => MembershipSource::Api,
+        },
+    }
+}
+
 /// How this node takes part in the group.
 pub(crate) fn raft_settings(settings: &orchestrator_config::RaftSettings, hostname: &str) -> RaftSettings {
     RaftSettings {
@@ -196,4 +210,15 @@ pub(crate) fn raft_settings(settings: &orchestrator_config::RaftSettings, hostna
         hostname: hostname.into(),
         timings: Timings::default(),
     }
+}
+
+/// The files of a group whose members show each other certificates.
+pub(crate) fn raft_tls(
+    settings: &orchestrator_config::RaftSettings,
+) -> Option<orchestrator_raft::TlsSettings> {
+    settings.tls.clone().map(|tls| orchestrator_raft::TlsSettings {
+        certificate: tls.certificate,
+        private_key: tls.private_key,
+        authority: tls.authority,
+    })
 }

@@ -13,7 +13,7 @@ use std::{
 use futures::future::join_all;
 use orchestrator_core::{
     InstanceKey, admission,
-    analysis::{Emergency, Finding, Response},
+    analysis::{AnalysisCode, Emergency, Finding, Response},
     grace::{Absence, Departure, Graces, Patience, Settling},
     observation::Outcome,
     reconnect::{self, Reconnects},
@@ -42,6 +42,10 @@ use crate::{
 /// All findings are gone through so often, for those that no suspicion led to. As the original's
 /// `RecoveryPollSeconds`.
 const FINDINGS_INTERVAL: Duration = Duration::from_secs(1);
+
+/// A failure that nobody recovers from is told when it lasts this long: replicas of a primary that was restarted
+/// take some seconds to find it again.
+const LASTS: Duration = Duration::from_secs(5);
 
 /// How long the first look at a suspect over a new connection may take: a living one answers within
 /// milliseconds, a frozen one is told from a busy one by this.
@@ -116,6 +120,7 @@ impl Detection {
     ) {
         let mut pursuits: JoinSet<InstanceKey> = JoinSet::new();
         let mut pursued: BTreeSet<InstanceKey> = BTreeSet::new();
+        let (mut noticing, mut lasting) = (JoinSet::new(), Lasting::default());
         let mut rounds = interval(FINDINGS_INTERVAL);
         rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
         loop {
@@ -129,7 +134,14 @@ impl Detection {
                     continue;
                 }
                 Some(suspicion) = suspicions.recv() => vec![suspicion],
-                _ = rounds.tick() => self.found(),
+                Some(_) = noticing.join_next() => continue,
+                _ = rounds.tick() => {
+                    let others = self.others(&mut lasting);
+                    if noticing.is_empty() && !others.is_empty() {
+                        noticing.spawn(self.clone().notice(others));
+                    }
+                    self.found()
+                }
             };
             for suspicion in suspects {
                 if pursued.contains(&suspicion.key) || self.recoveries.is_answered(&suspicion.key) {
@@ -159,6 +171,62 @@ impl Detection {
             Some(Suspicion::new(key, finding.code.as_str()))
         });
         looks.collect()
+    }
+
+    /// Failures that lead to no recovery of a primary and last, while this node leads.
+    fn others(&self, lasting: &mut Lasting) -> Vec<Finding> {
+        let picture = self.pictures.current();
+        if !self.raft.leadership().is_me {
+            lasting.0.clear();
+            return Vec::new();
+        }
+        let others = picture.findings.iter().filter(|finding| {
+            let last_seen = picture.view.get(&finding.key).and_then(|record| record.checks.last_seen);
+            !matches!(finding.code.response(), Response::RecoverPrimary | Response::Ignore)
+                && self.settling.may_act_on(last_seen, picture.now)
+                && !self.recoveries.is_answered(&finding.key)
+                && !self.is_waited_for(&finding.key)
+        });
+        let now: BTreeMap<_, _> = others.map(|finding| (finding.key.clone(), finding)).collect();
+        for key in lasting.0.keys().filter(|key| !now.contains_key(*key)) {
+            self.recoveries.is_well(key);
+        }
+        let since = |finding: &Finding| match lasting.0.get(&finding.key) {
+            Some((code, since)) if *code == finding.code => *since,
+            _ => Instant::now(),
+        };
+        let now: BTreeMap<_, _> =
+            now.into_iter().map(|(key, finding)| (key, (finding, since(finding)))).collect();
+        let wanted = now.values().filter(|(_, since)| since.elapsed() >= LASTS);
+        let wanted = wanted.map(|(finding, _)| (*finding).clone()).collect();
+        lasting.0 = now.into_iter().map(|(key, (finding, since))| (key, (finding.code, since))).collect();
+        wanted
+    }
+
+    /// It went away in a way that gives it time to come back.
+    fn is_waited_for(&self, key: &InstanceKey) -> bool {
+        let patience = self.absences.of(key).map(|absence| self.graces.patience(absence, clock::now()));
+        matches!(patience, Some(Patience::Until(_)))
+    }
+
+    /// Registers failures and runs their hooks. That an instance is dead takes the word of the others here, too.
+    async fn notice(self: Arc<Self>, findings: Vec<Finding>) {
+        for finding in findings {
+            if self.recoveries.is_noticed(&finding) {
+                continue;
+            }
+            let seen = self.pictures.record(&finding.key).is_some_and(|record| record.checks.is_valid());
+            if !seen {
+                // Not asked about its replicas: where all of them are gone, too, people must be told all the more.
+                let question = Question { primary: finding.key.clone(), replicas: Vec::new() };
+                let evidence = witness::gather(&self.raft, &self.fleet, question).await;
+                let verdict = verdict::decide(witness::voters(&self.raft), self.quorum, &evidence);
+                if !matches!(verdict, Verdict::Dead { .. }) {
+                    continue;
+                }
+            }
+            self.recoveries.notice(&finding).await;
+        }
     }
 
     async fn pursue(&self, suspicion: &Suspicion) {
@@ -342,7 +410,7 @@ impl Detection {
     ) -> bool {
         match verdict::decide(witness::voters(&self.raft), self.quorum, evidence) {
             Verdict::Dead { agreed_by, others } => {
-                info!(instance = %finding.key, analysis = %finding.code, agreed_by = agreed_by.join(", "), "agreed to be dead");
+                debug!(instance = %finding.key, analysis = %finding.code, agreed_by = agreed_by.join(", "), "agreed to be dead");
                 let waited = self.graces.of(absence.departure);
                 let agreement = Agreement { suspicion, absence, waited, agreed_by, others };
                 self.recoveries.consider(finding, &agreement).await;
@@ -356,6 +424,10 @@ impl Detection {
         }
     }
 }
+
+/// What the last round found besides dead primaries, and since when.
+#[derive(Default)]
+struct Lasting(BTreeMap<InstanceKey, (AnalysisCode, Instant)>);
 
 /// What a pursuit does next.
 enum Step {

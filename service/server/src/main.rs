@@ -92,7 +92,10 @@ fn serve(flags: Flags) -> ExitCode {
             return ExitCode::from(EXIT_FAILURE);
         }
     };
-    match runtime.block_on(service::run(loaded, flags.config, flags.discovery)) {
+    let ended = runtime.block_on(service::run(loaded, flags.config, flags.discovery));
+    // All that matters has ended in order. What is left hangs in the system's resolver at worst, and must not keep us.
+    runtime.shutdown_background();
+    match ended {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             // The last line of the log says why, with all its causes.

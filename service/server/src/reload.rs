@@ -53,8 +53,9 @@ impl Reloading {
         }
         self.readmit(&loaded.settings);
         self.rewish(&loaded.settings);
-        // It says itself what went wrong.
+        // They say themselves what went wrong.
         let _ = self.tls.reload().await;
+        let _ = self.raft.reload_tls().await;
         self.current = loaded.file;
     }
 

@@ -36,12 +36,6 @@ const TASKS_LIMIT: Duration = Duration::from_secs(3);
 /// # Errors
 /// It cannot start, or cannot go on; the text is the last line of the log.
 pub(crate) async fn run(loaded: Loaded, file: Option<PathBuf>, discovery_on: bool) -> anyhow::Result<()> {
-    if loaded.settings.raft.is_none() {
-        bail!(
-            "RaftEnabled is false: this version runs as a raft group, of one node too; set \"RaftEnabled\": true, \
-             \"RaftDataDir\" and \"RaftBind\""
-        );
-    }
     if !discovery_on {
         bail!("-discovery=false: this version cannot serve the API without discovery and raft");
     }

@@ -1,6 +1,6 @@
 //! The node's own database: opening the one that the configuration names.
 
-use std::{sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, ensure};
 use orchestrator_backend::{
@@ -43,6 +43,20 @@ pub(crate) fn open(
     };
     let (handle, thread) = BackendHandle::start(backend).context("cannot start the backend's threads")?;
     Ok((handle, thread, name))
+}
+
+/// Where a node without a raft group keeps its log: beside its file, or, where the state is in a server, in a folder
+/// that need not survive the machine. The state has what the log led to.
+pub(crate) fn log_of_one(settings: &BackendSettings) -> PathBuf {
+    match settings {
+        BackendSettings::Sqlite { file } => {
+            let mut name = file.clone().into_os_string();
+            name.push(".log");
+            name.into()
+        }
+        BackendSettings::Mysql(server) => std::env::temp_dir()
+            .join(format!("orchestrator-{}-{}-{}", server.host, server.port, server.database)),
+    }
 }
 
 fn options(server: &MysqlBackend, node: &NodeIdentity) -> MySqlOptions {

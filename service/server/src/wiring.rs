@@ -37,6 +37,7 @@ use crate::{
     picture::Pictures,
     recovery::{self, Recoveries},
     service::Running,
+    storage,
     watching::{self, Watching},
     witness::Witness,
 };
@@ -104,13 +105,22 @@ impl Shared {
     /// # Errors
     /// The replicated state cannot be read, or raft cannot start.
     pub(crate) async fn start_raft(&self) -> anyhow::Result<(RaftNode, MachineNews)> {
-        let settings = self.settings.raft.as_ref().context("raft is switched on")?;
         let handle = self.backend.clone();
         let machine = tokio::task::spawn_blocking(move || BackendMachine::shared(handle)).await?;
         let (machine, news) = machine.context("cannot read the replicated state")?;
-        let settings = components::raft_settings(settings, &self.node.hostname);
-        let witness = Arc::new(Witness { fleet: self.fleet.clone() });
-        let raft = RaftNode::start(settings, Box::new(machine), witness).await;
+        let (machine, witness) = (Box::new(machine), Arc::new(Witness { fleet: self.fleet.clone() }));
+        let hostname = &self.node.hostname;
+        let raft = match &self.settings.raft {
+            Some(raft) => {
+                let settings = components::raft_settings(raft, hostname);
+                let (policy, tls) = (components::raft_policy(raft), components::raft_tls(raft));
+                RaftNode::start_secured(settings, policy, tls, machine, witness).await
+            }
+            None => {
+                let log = storage::log_of_one(&self.settings.backend);
+                RaftNode::start_alone(log, hostname.clone(), machine, witness).await
+            }
+        };
         Ok((raft.context("cannot start raft")?, news))
     }
 
@@ -307,13 +317,14 @@ impl Shared {
             tasks: running.tasks.clone(),
             operation_timeout: settings.topology.operation_read_timeout.min(OPERATION_MAX),
             probe_timeout: settings.topology.connect_timeout + settings.topology.discovery_read_timeout,
+            closes_old_primaries: settings.recovery.failed_primary_read_only,
         });
         let ports = Ports {
             reads: api.clone(),
             history: api.clone(),
             commands: api.clone(),
             node: api.clone(),
-            raft: Some(api),
+            raft: raft.is_some().then_some(api),
             filters: self.filters.clone(),
         };
         Ok(Api::new(http, ports, self.metrics.clone()))

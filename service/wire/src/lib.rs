@@ -9,6 +9,7 @@ pub mod instance;
 pub mod json;
 pub mod key;
 pub mod lens;
+pub mod members;
 pub mod quote;
 pub mod recovery;
 pub mod scalar;
@@ -26,6 +27,7 @@ pub use health::{HealthStatus, NodeHealth, RaftStatus};
 pub use instance::Instance;
 pub use key::Key;
 pub use lens::{Lens, Limits};
+pub use members::{DataState, MemberName, MemberStatus, Members};
 pub use recovery::{
     Acknowledgement, CaseRecord, DetectionRecord, ProcessingNode, RecoveryRecord, TopologyRecovery,
 };

@@ -55,6 +55,8 @@ macro_rules! contract {
             recovery {
                 a_recovery_lives_from_begin_to_end,
                 asking_twice_begins_once,
+                the_name_of_a_cluster_goes_with_its_last_primary,
+                forgetting_takes_back_what_a_recovery_declared_and_no_more,
                 progress_is_compare_and_set,
                 an_end_declares_what_it_leaves_behind,
                 numbers_rise_also_after_a_purge,

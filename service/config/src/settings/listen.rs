@@ -23,6 +23,8 @@ pub struct ListenSettings {
     pub status_endpoint: String,
     /// Refuse all calls that write; automatic recovery is not affected.
     pub read_only: bool,
+    /// Holds the token by which an operator changes the group, to be read at each use; `None` = no operator.
+    pub operator_token_file: Option<PathBuf>,
     /// The name by which this node begins its messages; `None` for plain messages.
     pub message_identity: Option<MessageIdentity>,
     /// The text of [`MessageIdentity::Custom`], and what stands in for a name that is not known.
@@ -121,6 +123,7 @@ pub(super) fn build(check: &mut Check<'_>) -> ListenSettings {
         url_prefix: file.URLPrefix.value.clone(),
         status_endpoint: status_endpoint(check),
         read_only: *file.ReadOnly,
+        operator_token_file: optional_path(&file.OperatorTokenFile),
         message_identity: message_identity(check),
         custom_identity: file.CustomOrcIdentity.value.clone(),
     }

@@ -21,7 +21,7 @@ pub use detection::DetectionSettings;
 pub use discovery::{DiscoverySettings, HostnameResolve, InstanceNaming};
 pub use hooks::HookSettings;
 pub use listen::{HttpAuth, ListenSettings, ListenTls, MessageIdentity};
-pub use raft::RaftSettings;
+pub use raft::{Bootstrap, MembershipSource, RaftSettings, RaftTls};
 pub use recovery::{BehindPolicy, RecoverySettings};
 pub use topology::{TlsFiles, TlsMode, TopologyAccess};
 

@@ -29,6 +29,41 @@ pub struct RaftSettings {
     pub http_advertise: String,
     /// Port added to an address without one, also to those of API calls; 0 adds none.
     pub default_port: u16,
+    /// TLS between nodes; `None` = plain connections.
+    pub tls: Option<RaftTls>,
+    /// Who forms the group out of empty nodes.
+    pub bootstrap: Bootstrap,
+    /// Whose word changes the members of a running group.
+    pub membership_source: MembershipSource,
+}
+
+/// Who forms a group out of empty nodes (`RaftBootstrap`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Bootstrap {
+    /// The nodes themselves, as soon as all answer.
+    Auto,
+    /// Whoever tells one of them so.
+    External,
+}
+
+/// Whose word changes the members of a running group (`RaftMembershipSource`).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum MembershipSource {
+    /// A new `RaftNodes` that a majority holds; calls as well.
+    Config,
+    /// Calls alone.
+    Api,
+}
+
+/// The files for mutual TLS between nodes, in PEM; none of the paths is empty.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct RaftTls {
+    /// This node's certificate, then those that link it to the authority.
+    pub certificate: PathBuf,
+    /// Its private key.
+    pub private_key: PathBuf,
+    /// Who vouches for the nodes.
+    pub authority: PathBuf,
 }
 
 /// Rules 13, 14, 15 and 18, and those of ours on the members; `None` when raft is off.
@@ -53,6 +88,8 @@ pub(super) fn build(check: &mut Check<'_>) -> Option<RaftSettings> {
         false => parse(check, &file.RaftAdvertise, &file.RaftAdvertise, default_port),
     };
     let nodes = build_nodes(check, default_port);
+    let tls = build_tls(check);
+    let (bootstrap, membership_source) = (bootstrap(check), membership_source(check));
     let (bind, advertise, nodes) = (bind?, advertise?, nodes?);
     let advertise = find_this_node(check, &bind, advertise, &nodes)?;
     let nodes = if nodes.is_empty() { vec![advertise.clone()] } else { nodes };
@@ -64,7 +101,52 @@ pub(super) fn build(check: &mut Check<'_>) -> Option<RaftSettings> {
         nodes: nodes.iter().map(HostPort::to_string).collect(),
         data_dir: PathBuf::from(file.RaftDataDir.as_str()),
         default_port,
+        tls,
+        bootstrap,
+        membership_source,
     })
+}
+
+fn bootstrap(check: &mut Check<'_>) -> Bootstrap {
+    let field = &check.file.RaftBootstrap;
+    match field.as_str() {
+        "auto" => Bootstrap::Auto,
+        "external" => Bootstrap::External,
+        other => {
+            check.error(field, format!("{other:?} is not known; write auto or external"));
+            Bootstrap::Auto
+        }
+    }
+}
+
+fn membership_source(check: &mut Check<'_>) -> MembershipSource {
+    let field = &check.file.RaftMembershipSource;
+    match field.as_str() {
+        "config" => MembershipSource::Config,
+        "api" => MembershipSource::Api,
+        other => {
+            check.error(field, format!("{other:?} is not known; write config or api"));
+            MembershipSource::Config
+        }
+    }
+}
+
+/// All three files or none: half of TLS would be none without a word.
+fn build_tls(check: &mut Check<'_>) -> Option<RaftTls> {
+    let file = check.file;
+    let keys = [&file.RaftTLSCertFile, &file.RaftTLSPrivateKeyFile, &file.RaftTLSCAFile];
+    let given = keys.into_iter().find(|key| !key.is_empty())?;
+    for key in keys {
+        if key.is_empty() {
+            check.missing(
+                key,
+                given,
+                "is empty: TLS between nodes takes RaftTLSCertFile, RaftTLSPrivateKeyFile and RaftTLSCAFile",
+            );
+        }
+    }
+    let [certificate, private_key, authority] = keys.map(|key| PathBuf::from(key.as_str()));
+    Some(RaftTls { certificate, private_key, authority })
 }
 
 /// Rule 14.

@@ -1,7 +1,9 @@
 //! The members of the raft group: distinct, named, this node among them.
 
+use std::path::PathBuf;
+
 use expect_test::{Expect, expect};
-use orchestrator_config::RaftSettings;
+use orchestrator_config::{Bootstrap, MembershipSource, RaftSettings};
 
 use crate::{loaded, messages};
 
@@ -135,4 +137,33 @@ fn a_node_that_serves_a_socket_needs_a_url_for_its_peers() {
 #[test]
 fn without_raft_its_keys_are_not_checked() {
     assert_eq!(messages(r#"{"RaftBind": "a:b", "RaftNodes": ["x", "x"], "DefaultRaftPort": -1}"#), "");
+}
+
+#[test]
+fn tls_between_nodes_takes_three_files_or_none() {
+    assert_eq!(raft(r#""RaftBind": "a""#).tls, None);
+    let all =
+        r#""RaftBind": "a", "RaftTLSCertFile": "/c", "RaftTLSPrivateKeyFile": "/k", "RaftTLSCAFile": "/a""#;
+    let tls = raft(all).tls.expect("all three are there");
+    assert_eq!([tls.certificate, tls.private_key, tls.authority], ["/c", "/k", "/a"].map(PathBuf::from));
+    check(
+        r#""RaftBind": "a", "RaftTLSCertFile": "/c""#,
+        expect![[r#"
+            error conf.json:2:18: RaftTLSPrivateKeyFile: is empty: TLS between nodes takes RaftTLSCertFile, RaftTLSPrivateKeyFile and RaftTLSCAFile
+            error conf.json:2:18: RaftTLSCAFile: is empty: TLS between nodes takes RaftTLSCertFile, RaftTLSPrivateKeyFile and RaftTLSCAFile
+        "#]],
+    );
+}
+
+#[test]
+fn who_decides_on_members_is_one_of_two_words_each() {
+    let raft = raft(r#""RaftBind": "a", "RaftBootstrap": "external", "RaftMembershipSource": "api""#);
+    assert_eq!((raft.bootstrap, raft.membership_source), (Bootstrap::External, MembershipSource::Api));
+    check(
+        r#""RaftBind": "a", "RaftBootstrap": "no", "RaftMembershipSource": "no""#,
+        expect![[r#"
+            error conf.json:2:18: RaftBootstrap: "no" is not known; write auto or external
+            error conf.json:2:41: RaftMembershipSource: "no" is not known; write config or api
+        "#]],
+    );
 }

@@ -5,7 +5,7 @@ use orchestrator_config::{File, KEYS, KeySpec, Plan, Reload};
 
 use crate::{dumped, load_with, loaded, messages};
 
-const OURS: [&str; 8] = [
+const OURS: [&str; 14] = [
     "FailureDetectionQuorum",
     "SharedProbing",
     "PrimaryPulseMilliseconds",
@@ -14,6 +14,12 @@ const OURS: [&str; 8] = [
     "CrashGraceSeconds",
     "CleanShutdownGraceSeconds",
     "ProbeListenAddress",
+    "RaftBootstrap",
+    "RaftMembershipSource",
+    "OperatorTokenFile",
+    "RaftTLSCertFile",
+    "RaftTLSPrivateKeyFile",
+    "RaftTLSCAFile",
 ];
 
 fn legacy_keys() -> impl Iterator<Item = &'static KeySpec> {

@@ -6,7 +6,7 @@ use alloc::{
     string::String,
     vec::Vec,
 };
-use core::cmp::Reverse;
+use core::{cmp::Reverse, time::Duration};
 
 use super::{Case, RecoveryPolicy, Refusal, RefusalReason, Replica};
 use crate::{
@@ -70,7 +70,7 @@ pub fn choose(case: &Case, policy: &RecoveryPolicy, standing: Standing<'_>) -> R
     }
     let (index, donor) = match safe {
         Some(safe) => safe,
-        None if ranked.is_empty() => return Err(no_candidate()),
+        None if ranked.is_empty() => return Err(no_candidate(&others)),
         None if case.forced => (0, None),
         None => return Err(incomplete()),
     };
@@ -179,6 +179,9 @@ fn ban(replica: &Replica, case: &Case, policy: &RecoveryPolicy) -> Option<String
     if replica.banned {
         return Some("a filter bans its promotion".into());
     }
+    if Duration::from_secs(replica.delay_seconds.into()) >= policy.drain_deadline {
+        return Some(format!("applies with a delay of {} s on purpose", replica.delay_seconds));
+    }
     if policy.prevent_cross_data_center && replica.place.data_center != case.place.data_center {
         return Some(format!(
             "is in data center {:?}, not {:?}",
@@ -213,8 +216,10 @@ fn last_resort<'c>(
     ranked
 }
 
-fn no_candidate() -> Refusal {
-    Refusal::new(RefusalReason::NoCandidate, "no replica may be promoted")
+fn no_candidate(objections: &[(InstanceKey, String)]) -> Refusal {
+    let objections: Vec<_> = objections.iter().map(|(key, why)| format!("{key}: {why}")).collect();
+    let message = format!("no replica may be promoted: {}", objections.join("; "));
+    Refusal::new(RefusalReason::NoCandidate, message)
 }
 
 fn incomplete() -> Refusal {
@@ -275,7 +280,7 @@ struct Rank<'c> {
     slow: bool,
     rule: PromotionRule,
     errant: bool,
-    delayed: bool,
+    delay_seconds: u32,
     other_data_center: bool,
     other_environment: bool,
     version: (u32, u32),
@@ -291,7 +296,7 @@ fn rank<'c>(replica: &'c Replica, case: &'c Case, standing: Standing<'_>) -> Ran
         slow: standing.slow.contains(&replica.key),
         rule: replica.rule,
         errant: replica.errant,
-        delayed: replica.delayed,
+        delay_seconds: replica.delay_seconds,
         other_data_center: replica.place.data_center != case.place.data_center,
         other_environment: replica.place.environment != case.place.environment,
         version: replica.version,
@@ -312,7 +317,7 @@ fn because(best: &Rank<'_>, next: &Rank<'_>) -> String {
         (best.slow != next.slow, "its receiving thread stopped at once"),
         (best.rule != next.rule, "promotion rule"),
         (best.errant != next.errant, "no transactions of its own"),
-        (best.delayed != next.delayed, "not delayed"),
+        (best.delay_seconds != next.delay_seconds, "not delayed"),
         (best.other_data_center != next.other_data_center, "data center of the failed primary"),
         (best.other_environment != next.other_environment, "environment of the failed primary"),
         (best.version != next.version, "lower version, which all can follow"),

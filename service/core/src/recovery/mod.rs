@@ -132,6 +132,8 @@ pub struct Case {
     /// What the successor may not lack, although perhaps no replica tells of it: transactions that were seen on the
     /// failed primary and are older than its reign, and those of its reign that one left behind had received.
     pub owed: Gtids,
+    /// What the failed primary had when it was last looked at. What of it no replica has is lost, and said so.
+    pub seen: Gtids,
 }
 
 /// Where an instance stands, in the words of the configuration's detection.
@@ -175,8 +177,8 @@ pub struct Replica {
     pub gtid: ReplicationGtid,
     /// It has transactions of its own, which the failed primary never had.
     pub errant: bool,
-    /// It is told to stay behind: promoting it means to wait for that long.
-    pub delayed: bool,
+    /// It applies what it receives so much later, on purpose, seconds.
+    pub delay_seconds: u32,
     /// Lag in seconds; `None` = unknown.
     pub lag_seconds: Option<u64>,
     /// Its replica half of semi-sync is switched on.

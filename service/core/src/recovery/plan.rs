@@ -157,6 +157,8 @@ fn case(
     replicas.sort_by(|a, b| a.key.cmp(&b.key));
     Case {
         owed: source.map(|source| owed(source, &replicas)).unwrap_or_default(),
+        // Text that cannot be read promises nothing.
+        seen: source.and_then(|source| Gtids::executed(source).ok()).unwrap_or_default(),
         code: request.code,
         alias: topology.alias(&cluster).unwrap_or(&cluster).into(),
         cluster,
@@ -250,7 +252,7 @@ fn replica(
         place: locality(instance),
         gtid,
         errant: gtid::errant(view, topology, &instance.key).is_some(),
-        delayed: instance.replication.as_ref().is_some_and(|replication| replication.sql_delay_seconds > 0),
+        delay_seconds: instance.replication.as_ref().map_or(0, |replication| replication.sql_delay_seconds),
         lag_seconds: instance.lag_seconds,
         semi_sync: instance.semi_sync.replica_enabled,
         semi_sync_priority: instance.labels.semi_sync_priority,

@@ -11,7 +11,7 @@ use super::{
     Action, ActionResult, Case, Choice, HookStage, Progress, Recovery, RecoveryPolicy, Refusal, Reply, Stage,
     choice::{self, Standing},
 };
-use crate::key::InstanceKey;
+use crate::{gtid::Gtids, key::InstanceKey};
 
 /// How often opening the successor is tried before it is given up. A server that refuses three times within
 /// the deadline of each will not do it the fourth time, and a person must look.
@@ -251,6 +251,7 @@ impl Recovery {
         match choice::choose(&self.case, policy, self.standing()) {
             Ok(Choice { successor, donor, because, others }) => {
                 story.push(format!("chose {successor}: {because}"));
+                story.extend(self.missing());
                 story.extend(others.iter().map(|(key, why)| format!("not {key}: {why}")));
                 let next = match &donor {
                     None => {
@@ -269,6 +270,19 @@ impl Recovery {
             }
             Err(refusal) => self.give_up(&refusal, story),
         }
+    }
+
+    /// What was seen on the failed primary and cannot be had from anybody: without acknowledgements nobody waited
+    /// for it, and nobody can bring it back.
+    fn missing(&self) -> Option<String> {
+        let reachable = self.progress.positions.values().fold(Gtids::default(), |all, one| all.union(one));
+        let missing = self.case.seen.subtract(&reachable);
+        (!missing.is_empty()).then(|| {
+            format!(
+                "lost: {missing} was seen on {} and is on no replica that can be reached",
+                self.case.failed
+            )
+        })
     }
 
     fn give_up(&mut self, refusal: &Refusal, story: &mut Vec<String>) -> Stage {

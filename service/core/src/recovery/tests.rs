@@ -14,6 +14,7 @@ use proptest::prelude::*;
 use super::*;
 
 mod again;
+mod limits;
 
 const PRIMARY: &str = "00000000-0000-0000-0000-000000000001";
 
@@ -70,7 +71,7 @@ fn parse_line(line: &str) -> (Replica, Server) {
         place: Locality { data_center: value("dc").unwrap_or("x").into(), ..Locality::default() },
         gtid: if has("positional") { ReplicationGtid::None } else { ReplicationGtid::Oracle },
         errant: has("errant"),
-        delayed: has("delayed"),
+        delay_seconds: if has("delayed") { 3600 } else { 0 },
         lag_seconds: Some(0),
         semi_sync: has("semisync"),
         semi_sync_priority: 0,
@@ -191,6 +192,7 @@ fn case(replicas: Vec<Replica>, acknowledgements: u32) -> Case {
         skip_hooks: false,
         replicas,
         owed: Gtids::default(),
+        seen: Gtids::default(),
     }
 }
 

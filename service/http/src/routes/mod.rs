@@ -11,6 +11,7 @@ mod downtime;
 mod health;
 mod instances;
 mod operations;
+mod operator;
 mod raft;
 mod recovery;
 
@@ -24,15 +25,17 @@ use crate::{
     app::App,
     call::{Call, Caller},
     gzip,
+    operator::Posted,
     pages::Page,
     path::{self, Query},
+    proxy::NoBody,
     reply,
     settings::DEFAULT_STATUS_ENDPOINT,
     table::{Row, Table},
 };
 
 /// All groups; the ones that load balancers ask first.
-pub(crate) const GROUPS: [&[Row]; 10] = [
+pub(crate) const GROUPS: [&[Row]; 11] = [
     health::ROWS,
     raft::ROWS,
     instances::ROWS,
@@ -43,6 +46,7 @@ pub(crate) const GROUPS: [&[Row]; 10] = [
     downtime::ROWS,
     recovery::ROWS,
     audit::ROWS,
+    operator::ROWS,
 ];
 
 /// Every route that is served.
@@ -97,20 +101,27 @@ fn group(app: &Arc<App>, base: &Base, rows: &'static [Row]) -> BoxedFilter<(Resp
     let app = app.clone();
     let base = base.clone();
     let table = Arc::new(Table::new(rows));
-    readable()
+    warp::method()
         .and(warp::path::full())
-        .and_then(move |path: FullPath| {
+        .and_then(move |method: Method, path: FullPath| {
             let found = path::decode(path.as_str())
                 .ok()
-                .and_then(|path| base.route(&path).and_then(|route| table.find(route)));
+                .and_then(|path| base.route(&path).and_then(|route| table.find(route)))
+                .filter(|(row, _)| row.takes(&method));
             std::future::ready(found.ok_or_else(warp::reject::not_found))
         })
         .and(warp::query::raw().or(warp::any().map(String::new)).unify())
         .and(warp::ext::optional::<Caller>())
-        .then(move |(row, params): (&'static Row, _), query: String, caller: Option<Caller>| {
-            let caller = caller.unwrap_or_default();
-            answer(row, Call { app: app.clone(), params, query: Query::parse(&query), caller })
-        })
+        .and(warp::ext::optional::<Posted>())
+        .then(
+            move |(row, params): (&'static Row, _),
+                  query: String,
+                  caller: Option<Caller>,
+                  posted: Option<Posted>| {
+                let (caller, Posted(body)) = (caller.unwrap_or_default(), posted.unwrap_or_default());
+                answer(row, Call { app: app.clone(), params, query: Query::parse(&query), caller, body })
+            },
+        )
         .boxed()
 }
 
@@ -156,10 +167,12 @@ async fn no_route(_: Rejection) -> Result<Response<Bytes>, Infallible> {
     Ok(reply::not_found())
 }
 
-/// Who asks as a request extension.
-pub(crate) fn with_caller<B>(mut request: http::Request<B>, caller: Caller) -> http::Request<B> {
-    request.extensions_mut().insert(caller);
-    request
+/// Who asks, and what was posted, as request extensions.
+pub(crate) fn with_caller(request: http::Request<Bytes>, caller: Caller) -> http::Request<NoBody> {
+    let (mut parts, body) = request.into_parts();
+    parts.extensions.insert(caller);
+    parts.extensions.insert(Posted(body));
+    http::Request::from_parts(parts, NoBody::new())
 }
 
 /// Asks the client for a user and a password.

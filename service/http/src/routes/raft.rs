@@ -16,6 +16,8 @@ pub(super) const ROWS: &[Row] = rows![
     L_ "raft-peers" => peers,
     L_ "raft-status" => status,
     L_ "raft-snapshot" => snapshot,
+    PA "raft-add-peer/:addr" => add_peer,
+    PA "raft-remove-peer/:addr" => remove_peer,
     LA "raft-yield/:node" => yield_to,
     LA "raft-yield-hint/:hint" => yield_to_hint,
 ];
@@ -55,6 +57,18 @@ async fn snapshot(call: Call) -> Outcome {
     }
     group.snapshot().await.map_err(ApiError::Snapshot)?;
     raw(&"snapshot created")
+}
+
+/// `raft-add-peer/:addr`: answers the member's address when it votes.
+async fn add_peer(call: Call) -> Outcome {
+    let group = group(&call, "raft-add-peer")?;
+    raw(&group.add_peer(call.param("addr").into()).await.map_err(ApiError::AddPeer)?)
+}
+
+/// `raft-remove-peer/:addr`: answers the member's address when it is no member any more.
+async fn remove_peer(call: Call) -> Outcome {
+    let group = group(&call, "raft-remove-peer")?;
+    raw(&group.remove_peer(call.param("addr").into()).await.map_err(ApiError::RemovePeer)?)
 }
 
 /// `raft-yield/:node`: asks, and does not wait.

@@ -9,14 +9,14 @@ use orchestrator_core::{InstanceKey, instance::PromotionRule, policy::NoFilters,
 use orchestrator_http::{
     Api, Identity, Metrics, Origin, Settings,
     ports::{
-        AckScope, Answer, Commands, DetectionFilter, DowntimeWish, HealthView, History, InstanceOperation,
-        Node, Page, Picture, PoolMember, PortError, Ports, Raft, Reads, RecoverOutcome, RecoverWish,
-        RecoveryFilter, Role,
+        AckScope, Answer, BootstrapWish, Commands, DetectionFilter, DowntimeWish, HealthView, History,
+        InstanceOperation, MembersChanged, MembersWish, Node, Page, Picture, PoolMember, PortError, Ports,
+        Raft, Reads, RecoverOutcome, RecoverWish, RecoveryFilter, Role,
     },
 };
 use orchestrator_wire::{
-    AuditRecord, BlockedRecord, CaseRecord, ChangelogRecord, DetectionRecord, NodeHealth, ProcessingNode,
-    RaftStatus, RecoveryRecord, StepRecord,
+    AuditRecord, BlockedRecord, CaseRecord, ChangelogRecord, DetectionRecord, MemberStatus, NodeHealth,
+    ProcessingNode, RaftStatus, RecoveryRecord, StepRecord,
 };
 use serde_json::Value;
 
@@ -123,12 +123,13 @@ impl Node for FakeNode {
 }
 
 impl Raft for FakeNode {
-    fn status(&self) -> RaftStatus {
-        RaftStatus {
+    fn status(&self) -> MemberStatus {
+        let status = RaftStatus {
             raft_bind: "orc-0:10008".into(),
             state: self.health().role.as_str().into(),
             ..Default::default()
-        }
+        };
+        MemberStatus { status, ..MemberStatus::default() }
     }
     fn peers(&self) -> Vec<String> {
         vec!["orc-0:10008".into(), "orc-1:10008".into()]
@@ -141,6 +142,21 @@ impl Raft for FakeNode {
     }
     fn snapshot(&self) -> Answer<'_, ()> {
         self.answer("snapshot".into(), || ())
+    }
+    fn add_peer(&self, address: String) -> Answer<'_, String> {
+        self.answer(format!("add peer {address}"), || format!("{address}:10008"))
+    }
+    fn change_members(&self, wish: MembersWish) -> Answer<'_, MembersChanged> {
+        self.answer(format!("{wish:?}"), || MembersChanged { index: 12, node_id: Some(65_547) })
+    }
+    fn bootstrap(&self, wish: BootstrapWish) -> Answer<'_, ()> {
+        self.answer(format!("{wish:?}"), || ())
+    }
+    fn force_new_cluster(&self, cluster_id: String, epoch: u64) -> Answer<'_, u64> {
+        self.answer(format!("force {cluster_id} {epoch}"), || epoch + 1)
+    }
+    fn remove_peer(&self, address: String) -> Answer<'_, String> {
+        self.answer(format!("remove peer {address}"), || format!("{address}:10008"))
     }
 }
 
@@ -328,6 +344,11 @@ impl World {
     }
 
     pub(crate) async fn request(&self, request: Request<()>) -> Answered {
+        self.send(request.map(|()| String::new())).await
+    }
+
+    /// As [`World::request`], with a body.
+    pub(crate) async fn send(&self, request: Request<String>) -> Answered {
         let (parts, body) = self.api.handle(request, Origin::default()).await.into_parts();
         let body = body.collect().await.unwrap().to_bytes().to_vec();
         Answered {

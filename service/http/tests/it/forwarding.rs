@@ -84,7 +84,7 @@ async fn the_client_is_named_and_its_headers_travel() {
         .header("x-forwarded-for", "192.0.2.1")
         .header("connection", "keep-alive, x-secret")
         .header("x-secret", "1")
-        .body(())
+        .body(String::new())
         .unwrap();
     let seen = async {
         use tokio::io::{AsyncReadExt, AsyncWriteExt};

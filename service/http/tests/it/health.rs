@@ -1,6 +1,7 @@
 //! What load balancers, probes and operators ask: the leader, a follower, a node that knows no leader.
 
 use http::StatusCode;
+use orchestrator_http::ports::PortError;
 
 use crate::fake::{FakeNode, World, follower_of, isolated};
 
@@ -75,9 +76,30 @@ async fn only_the_leader_yields() {
 }
 
 #[tokio::test]
+async fn members_come_and_go_at_the_leader_alone() {
+    let world = World::default();
+    world.get("/api/raft-add-peer/orc-3").await.is(StatusCode::OK, "\"orc-3:10008\"");
+    world.get("/api/raft-remove-peer/orc-1").await.is(StatusCode::OK, "\"orc-1:10008\"");
+    assert_eq!(world.node.asked(), ["add peer orc-3", "remove peer orc-1"]);
+    for (route, refused, message) in [
+        ("raft-add-peer/orc-1", "peer already known", "Cannot add raft peer: peer already known"),
+        ("raft-remove-peer/x", "peer is unknown", "Cannot remove raft peer: peer is unknown"),
+    ] {
+        *world.node.fails.lock().unwrap() = Some(PortError::Refused(refused.into()));
+        world.fails(route, message).await;
+    }
+    let world = alone();
+    world.fails("raft-add-peer/orc-3", "Unauthorized").await;
+    world.fails("raft-remove-peer/orc-1", "Unauthorized").await;
+    assert!(world.node.asked().is_empty());
+}
+
+#[tokio::test]
 async fn without_raft_its_routes_say_so() {
     let world = World::without_raft(FakeNode::default());
     for (route, name) in [
+        ("raft-add-peer/x", "raft-add-peer"),
+        ("raft-remove-peer/x", "raft-remove-peer"),
         ("raft-yield/x", "raft-yield"),
         ("raft-yield-hint/x", "raft-yield-hint"),
         ("raft-peers", "raft-nodes"),

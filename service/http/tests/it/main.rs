@@ -9,6 +9,7 @@ mod fleet;
 mod forwarding;
 mod health;
 mod history;
+mod operator;
 mod pki;
 mod probes;
 mod reads;

@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use expect_test::expect_file;
-use orchestrator_http::{SYNONYMS, rows};
+use orchestrator_http::{Access, SYNONYMS, rows};
 
 /// All 225 templates with their flags.
 const TEMPLATES: &str = include_str!("../golden/templates.txt");
@@ -20,7 +20,8 @@ fn reference() -> BTreeMap<&'static str, &'static str> {
 fn every_row_is_in_the_reference_with_these_flags() {
     let reference = reference();
     assert_eq!(reference.len(), 225);
-    for row in rows() {
+    // What an operator posts is ours.
+    for row in rows().filter(|row| row.access != Access::Operator) {
         assert_eq!(reference.get(row.template), Some(&row.flags()), "{}", row.template);
     }
 }

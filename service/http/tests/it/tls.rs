@@ -308,7 +308,7 @@ async fn with_mutual_tls_a_follower_shows_its_own_certificate() {
         channel: orchestrator_http::Channel::Tls { units: ["dba".to_owned()].into() },
     };
     let node = follower(&leader, files.mutual()).await;
-    let request = http::Request::builder().uri("/api/forget/db2/3306").body(()).unwrap();
+    let request = http::Request::builder().uri("/api/forget/db2/3306").body(String::new()).unwrap();
     assert_eq!(node.api.handle(request, origin.clone()).await.status(), StatusCode::OK);
     assert_eq!(leader.world.node.asked(), ["forget db2:3306"]);
     // A client without a certificate does not get as far as to borrow the follower's.
@@ -316,7 +316,7 @@ async fn with_mutual_tls_a_follower_shows_its_own_certificate() {
 
     let outsider = Files::new(&ca.pair("web"), &ca.pem);
     let node = follower(&leader, outsider.mutual()).await;
-    let request = http::Request::builder().uri("/api/forget/db2/3306").body(()).unwrap();
+    let request = http::Request::builder().uri("/api/forget/db2/3306").body(String::new()).unwrap();
     assert_eq!(node.api.handle(request, origin).await.status(), StatusCode::UNAUTHORIZED);
     assert!(leader.world.node.asked().is_empty());
 }

@@ -3,7 +3,11 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use futures::FutureExt;
-use orchestrator_core::{InstanceKey, instance::PromotionRule, view::InstanceRecord};
+use orchestrator_core::{
+    InstanceKey,
+    instance::PromotionRule,
+    view::{InstanceRecord, LOST_IN_RECOVERY},
+};
 use orchestrator_http::ports::{
     AckScope, Answer, Commands, DowntimeWish, InstanceOperation, PortError, RecoverOutcome, RecoverWish,
 };
@@ -20,6 +24,30 @@ impl NodeApi {
         match &record.checks.failure {
             Some(failure) => Err(PortError::Instance(key, failure.clone())),
             None => Ok(record),
+        }
+    }
+
+    /// A misspelt name would stay in the lists for ever. One that some replica names as its source stays.
+    async fn drop_never_seen(&self, key: &InstanceKey) {
+        let picture = self.pictures.fresh();
+        let key = picture.view.canonical(key);
+        let is_named = picture.topology.place(key).is_some_and(|place| !place.replicas.is_empty());
+        let seen = picture.view.get(key).and_then(|record| record.checks.last_seen);
+        if seen.is_none() && !is_named {
+            self.discovery.forget(key.clone()).await;
+            self.pictures.forget(key);
+        }
+    }
+
+    /// What a recovery left behind is made read-only again: opening it would last for a second.
+    fn check_opening(&self, key: &InstanceKey) -> Result<(), PortError> {
+        let picture = self.pictures.current();
+        let downtime = picture.view.declared.downtimes.get(picture.view.canonical(key));
+        match downtime.filter(|downtime| downtime.reason == LOST_IN_RECOVERY && self.closes_old_primaries) {
+            Some(_) => Err(PortError::Failed(format!(
+                "{key} was left behind by a recovery and would be made read-only again: end its downtime first (end-downtime)"
+            ))),
+            None => Ok(()),
         }
     }
 
@@ -47,7 +75,13 @@ impl Commands for NodeApi {
             if self.filters.ignores(&key) {
                 return Ok(None);
             }
-            let record = self.probed(key).await?;
+            let record = match self.probed(key.clone()).await {
+                Ok(record) => record,
+                Err(error) => {
+                    self.drop_never_seen(&key).await;
+                    return Err(error);
+                }
+            };
             let key = record.instance.key.clone();
             self.propose(Command::Discover { key, at: clock::now() }).await?;
             self.pictures.fresh();
@@ -164,6 +198,9 @@ impl Commands for NodeApi {
                 InstanceOperation::RestartReplica => ("restart-replica", Change::RestartReplication),
                 InstanceOperation::ResetReplica => ("reset-replica", Change::ResetReplication),
             };
+            if operation == InstanceOperation::SetWriteable {
+                self.check_opening(&key)?;
+            }
             self.change(&key, change).await?;
             self.note(kind, &key, "");
             let record = self.probed(key).await?;

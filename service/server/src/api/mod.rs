@@ -2,6 +2,7 @@
 
 mod commands;
 mod history;
+mod members;
 mod node;
 
 use std::{sync::Arc, time::Duration};
@@ -51,6 +52,8 @@ pub(crate) struct NodeApi {
     pub(crate) operation_timeout: Duration,
     /// How long a probe may take that somebody waits for.
     pub(crate) probe_timeout: Duration,
+    /// Old primaries that return are made read-only.
+    pub(crate) closes_old_primaries: bool,
 }
 
 impl Reads for NodeApi {

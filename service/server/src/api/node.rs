@@ -8,9 +8,11 @@ use std::{
 use arc_swap::ArcSwap;
 use futures::FutureExt;
 use orchestrator_backend::NodeHealthRow;
-use orchestrator_http::ports::{Answer, HealthView, Node, PortError, Raft, Role};
+use orchestrator_http::ports::{
+    Answer, BootstrapWish, HealthView, MembersChanged, MembersWish, Node, PortError, Raft, Role,
+};
 use orchestrator_raft::{Health, NodeState as RaftState, RaftNode, YieldError};
-use orchestrator_wire::{NodeHealth, RaftStatus};
+use orchestrator_wire::{MemberStatus, NodeHealth};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
@@ -108,19 +110,8 @@ impl Node for NodeApi {
 }
 
 impl Raft for NodeApi {
-    fn status(&self) -> RaftStatus {
-        let health = self.raft.health();
-        let view = self.state.health.load();
-        RaftStatus {
-            raft_bind: self.raft_bind.clone(),
-            raft_advertise: health.me.raft_addr.clone(),
-            state: health.state.as_str().into(),
-            healthy: health.healthy,
-            is_part_of_quorum: health.is_part_of_quorum,
-            leader: view.leader.clone(),
-            leader_uri: view.leader_uri.clone(),
-            peers: self.peers(),
-        }
+    fn status(&self) -> MemberStatus {
+        self.member_status()
     }
 
     fn peers(&self) -> Vec<String> {
@@ -153,6 +144,26 @@ impl Raft for NodeApi {
             made.map(|_| ()).map_err(|error| PortError::Failed(error.to_string()))
         }
         .boxed()
+    }
+
+    fn add_peer(&self, address: String) -> Answer<'_, String> {
+        async move { self.take_in(&address).await }.boxed()
+    }
+
+    fn remove_peer(&self, address: String) -> Answer<'_, String> {
+        async move { self.drop_peer(&address).await }.boxed()
+    }
+
+    fn change_members(&self, wish: MembersWish) -> Answer<'_, MembersChanged> {
+        async move { self.change_with(wish).await }.boxed()
+    }
+
+    fn bootstrap(&self, wish: BootstrapWish) -> Answer<'_, ()> {
+        async move { self.form(wish).await }.boxed()
+    }
+
+    fn force_new_cluster(&self, cluster_id: String, epoch: u64) -> Answer<'_, u64> {
+        async move { self.go_on_alone(&cluster_id, epoch).await }.boxed()
     }
 }
 

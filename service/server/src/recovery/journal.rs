@@ -207,7 +207,14 @@ impl Journal {
     }
 
     /// Commits the end, with everything that is to be declared about what the recovery leaves behind.
-    pub(super) async fn end(&self, begun: &mut Begun, report: &Report) -> Result<(), JournalError> {
+    ///
+    /// `alias` is the successor's own, as its classification says.
+    pub(super) async fn end(
+        &self,
+        begun: &mut Begun,
+        report: &Report,
+        alias: String,
+    ) -> Result<(), JournalError> {
         let at = clock::now();
         let steps = steps(begun);
         let case = &begun.recovery.case;
@@ -228,7 +235,7 @@ impl Journal {
             expected_seq: begun.seq,
             success: report.successor.is_some(),
             successor: report.successor.clone(),
-            successor_alias: String::new(),
+            successor_alias: alias,
             lost_replicas: report.lost.iter().cloned().collect(),
             participants: report.touched.iter().cloned().collect(),
             errors: report.errors.iter().map(|error| error.replace(['\n', '\r'], " ")).collect(),

@@ -26,7 +26,8 @@ use orchestrator_core::{
     analysis::{AnalysisCode, Finding, Response},
     grace::Absence,
     recovery::{
-        self, Action, ActionResult, Recovery, RecoveryPolicy, Refusal, Reply, Report, Request, Stage,
+        self, Action, ActionResult, HookStage, Recovery, RecoveryPolicy, Refusal, Reply, Report, Request,
+        Stage,
     },
 };
 use orchestrator_http::{
@@ -181,11 +182,52 @@ impl Recoveries {
         };
         let noticed_at = agreement.noticed_at();
         match self.begin(term, &request, agreement.story(finding, clock::now()), noticed_at).await {
-            Ok(begun) => self.spawn_drive(begun),
+            Ok(begun) => {
+                let agreed_by = agreement.agreed_by.join(", ");
+                info!(instance = %finding.key, analysis = %finding.code, agreed_by, "agreed to be dead, recovering");
+                self.spawn_drive(begun);
+            }
             Err(NotBegun::Journal(error)) => {
                 warn!(instance = %finding.key, %error, "the recovery was not begun")
             }
-            Err(other) => self.tell_refusal(finding, &other.to_string()),
+            Err(NotBegun::Refused(refusal)) => {
+                if self.tell_refusal(finding, &refusal.to_string()) {
+                    self.nobody_promoted(finding, &refusal.to_string()).await;
+                }
+            }
+            Err(other) => {
+                self.tell_refusal(finding, &other.to_string());
+            }
+        }
+    }
+
+    /// A failure that calls for no recovery, or for one that this version does not have: it is told and its hooks
+    /// run, once.
+    pub(crate) async fn notice(&self, finding: &Finding) {
+        let term = self.raft.leadership().term;
+        match self.detected(term, finding).await {
+            Ok(()) if finding.code.response().is_recovery() => {
+                self.tell_refusal(finding, "this version does not repair it");
+            }
+            Ok(()) => {}
+            Err(error) => {
+                warn!(instance = %finding.key, analysis = %finding.code, %error, "the detection was not registered");
+            }
+        }
+    }
+
+    /// Somebody must know that nothing was done: the audit, and the hooks of recoveries that failed.
+    async fn nobody_promoted(&self, finding: &Finding, reason: &str) {
+        let text = format!("{} of {}: nobody is promoted: {reason}", finding.code, finding.key);
+        self.audit.note("recover", Some(&finding.key), &finding.cluster, &text);
+        let list = HookList::Recovery(HookStage::PostUnsuccessfulFailover);
+        if hooks::is_empty(&self.hooks, list) {
+            return;
+        }
+        let facts = self.hook_facts(finding, "");
+        let (_, result) = hooks::run(&self.hooks, list, &facts, &self.tasks).await;
+        if let Err(error) = result {
+            warn!(instance = %finding.key, %error, "a hook failed");
         }
     }
 
@@ -272,19 +314,30 @@ impl Recoveries {
 
     /// A stage of some recovery is under way here.
     pub(crate) fn is_driving(&self) -> bool {
-        !self.state.driven.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+        self.driving() > 0
+    }
+
+    /// How many recoveries have a stage under way here.
+    pub(crate) fn driving(&self) -> usize {
+        self.state.driven.lock().unwrap_or_else(PoisonError::into_inner).len()
     }
 
     fn is_driven(&self, uid: &str) -> bool {
         self.state.driven.lock().unwrap_or_else(PoisonError::into_inner).contains(uid)
     }
 
+    /// Its detection was registered in this term.
+    pub(crate) fn is_noticed(&self, finding: &Finding) -> bool {
+        let seen = (finding.key.clone(), finding.code.response().is_recovery(), self.raft.leadership().term);
+        self.state.detected.lock().unwrap_or_else(PoisonError::into_inner).contains(&seen)
+    }
+
     /// Registers a detection; runs its hooks when it is new.
     async fn detected(&self, term: u64, finding: &Finding) -> Result<(), NotBegun> {
-        let seen = (finding.key.clone(), finding.code.response().is_recovery(), term);
-        if self.state.detected.lock().unwrap_or_else(PoisonError::into_inner).contains(&seen) {
+        if self.is_noticed(finding) {
             return Ok(());
         }
+        let seen = (finding.key.clone(), finding.code.response().is_recovery(), term);
         let is_new = self.journal.detect(term, finding).await?;
         self.state.detected.lock().unwrap_or_else(PoisonError::into_inner).insert(seen);
         if !is_new {
@@ -358,7 +411,8 @@ impl Recoveries {
         let mut pause = REPEAT_MIN;
         loop {
             if let Some(report) = begun.recovery.report() {
-                self.journal.end(&mut begun, &report).await?;
+                let alias = report.successor.as_ref().map_or_else(String::new, |key| self.alias_of(key));
+                self.journal.end(&mut begun, &report, alias).await?;
                 self.ended(&begun, &report);
                 return Ok(report);
             }
@@ -388,6 +442,10 @@ impl Recoveries {
                 pause = REPEAT_MIN;
             }
         }
+    }
+
+    fn alias_of(&self, key: &InstanceKey) -> String {
+        self.pictures.record(key).map_or_else(String::new, |record| record.instance.labels.alias.clone())
     }
 
     /// Hooks that the configuration does not have need no commit of their own.
@@ -471,11 +529,9 @@ impl Recoveries {
         let filters = self.pictures.filters();
         let successor = begun.recovery.promoted().map(|key| {
             let record = self.pictures.record(key);
-            let alias =
-                record.as_ref().map_or_else(String::new, |record| record.instance.labels.alias.clone());
             let coordinates =
                 record.and_then(|record| Some(record.instance.binary_log.as_ref()?.to_string()));
-            (key.clone(), alias, coordinates)
+            (key.clone(), self.alias_of(key), coordinates)
         });
         HookFacts {
             failure_type: case.code.as_str().into(),
@@ -497,13 +553,15 @@ impl Recoveries {
         }
     }
 
-    /// Says why nothing is done, but not each time that the finding comes round.
-    fn tell_refusal(&self, finding: &Finding, reason: &str) {
+    /// Says why nothing is done, but not each time that the finding comes round; true when it was said.
+    fn tell_refusal(&self, finding: &Finding, reason: &str) -> bool {
         let now = clock::now();
         let mut told = self.state.told.lock().unwrap_or_else(PoisonError::into_inner);
         told.retain(|_, at| now.since(*at) < REPEAT_REFUSAL);
-        if told.insert((finding.key.clone(), reason.to_owned()), now).is_none() {
+        let is_new = told.insert((finding.key.clone(), reason.to_owned()), now).is_none();
+        if is_new {
             warn!(instance = %finding.key, analysis = %finding.code, reason, "no recovery");
         }
+        is_new
     }
 }

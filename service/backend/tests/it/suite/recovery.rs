@@ -99,6 +99,35 @@ pub(crate) fn an_end_declares_what_it_leaves_behind(make: Make) {
     assert_eq!(declared.cluster_aliases["b:3306"], "main");
 }
 
+pub(crate) fn the_name_of_a_cluster_goes_with_its_last_primary(make: Make) {
+    let mut backend = make();
+    for (uid, failed, successor) in [("1:a", "a", "b"), ("2:b", "b", "c")] {
+        let begin = orchestrator_backend::BeginRecovery { forced: true, ..begin(uid, failed, after(0)) };
+        accepted(&backend.begin_recovery(&begin).unwrap());
+        let aliases = vec![(format!("{successor}:3306"), "main".into())];
+        let end = orchestrator_backend::EndRecovery { aliases, ..end(uid, 0, successor, after(1)) };
+        backend.end_recovery(&end).unwrap();
+    }
+    let aliases: Vec<_> = backend.declared().unwrap().cluster_aliases.into_iter().collect();
+    assert_eq!(aliases, [("c:3306".into(), "main".into())]);
+}
+
+pub(crate) fn forgetting_takes_back_what_a_recovery_declared_and_no_more(make: Make) {
+    let mut backend = make();
+    let lost = DowntimeRow {
+        key: key("a"),
+        owner: "orc".into(),
+        reason: LOST_IN_RECOVERY.into(),
+        begins_at: after(1),
+        ends_at: after(1000),
+    };
+    let of_people = DowntimeRow { key: key("b"), reason: "x".into(), ..lost.clone() };
+    backend.begin_downtime(&lost).unwrap();
+    backend.begin_downtime(&of_people).unwrap();
+    backend.forget_instances(&[key("a"), key("b")]).unwrap();
+    assert_eq!(backend.downtimes().unwrap(), [of_people]);
+}
+
 pub(crate) fn numbers_rise_also_after_a_purge(make: Make) {
     let mut backend = make();
     let mut numbers = vec![];

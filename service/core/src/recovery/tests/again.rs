@@ -286,11 +286,11 @@ fn who_was_sent_to_a_donor_in_vain_goes_back() {
             b:3306 follows c:3306
             b:3306 is still at it
             b:3306 could not fetch from c:3306: duplicate key
-            nobody is promoted: no replica may be promoted (no-candidate)
+            nobody is promoted: no replica may be promoted: b:3306: failed as a candidate; c:3306: its promotion rule is must_not (no-candidate)
             b:3306 follows a:3306
             c:3306 receives again
             => None, lost {}, writable []
-            !! no replica may be promoted (no-candidate)"#]],
+            !! no replica may be promoted: b:3306: failed as a candidate; c:3306: its promotion rule is must_not (no-candidate)"#]],
     );
 }
 
