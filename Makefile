@@ -33,6 +33,19 @@ down: ## end what `up` or `demo` started; leaves nothing
 demo: build servers-demo ## as `up`, then kill the primary under a writing client and tell the story
 	@$(LAB) demo
 
+.PHONY: image
+image: ## build the service's image (static, from scratch) with docker or buildah: target/container
+	@service/image/build
+
+.PHONY: demo-docker
+demo-docker: image ## three containers on a Docker engine of the demo's own: cut off, replaced, ended; with times
+	@$(AS_ROOT) e2e/labs/demo-docker
+
+.PHONY: test-docker
+test-docker: image ## the image on a real Docker engine, started with the commands that people know
+	@$(AS_ROOT) e2e/labs/mysql-lab install all >/dev/null
+	@e2e/labs/test-docker "$(AS_ROOT)"
+
 .PHONY: test
 test: verify ## everything that proves the product: rules, unit tests, stories on real servers
 	@e2e/labs/run-tests "$(AS_ROOT)" $(PACKAGES)

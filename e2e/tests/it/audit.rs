@@ -73,3 +73,27 @@ fn a_second_failure_within_the_block_period_waits_for_the_acknowledgement() -> R
     scene.done();
     Ok(())
 }
+
+#[test]
+fn a_failure_that_nobody_recovers_from_is_written_down_and_runs_its_hook() -> Result<()> {
+    let plan = LabPlan::new(Flavor::MariaDb1011, "a>b,a>c");
+    let told = std::env::temp_dir().join(format!("orchestrator-told-{}", std::process::id()));
+    let hook = format!("echo {{failureType}} {{failedHost}} >> {}", told.display());
+    let scene = Scene::set("outage", &plan, &[("OnFailureDetectionProcesses", json!([hook]))])?;
+    for letter in ["b", "c", "a"] {
+        scene.lab.server(letter).kill9()?;
+    }
+    let a = scene.lab.server("a");
+    until("the detection", RECOVERED_WITHIN, || {
+        let api = scene.group.leader_api().map_err(|e| e.to_string())?;
+        let detections = api.detections_of(a).map_err(|e| format!("{e:#}"))?;
+        let said = std::fs::read_to_string(&told).unwrap_or_default();
+        match said.contains(&format!("DeadMasterAndReplicas {}", a.host)) && !detections.is_empty() {
+            true => Ok(()),
+            false => Err(format!("{detections:?}; hook: {said:?}")),
+        }
+    })?;
+    let _ = std::fs::remove_file(&told);
+    scene.done();
+    Ok(())
+}

@@ -1,6 +1,7 @@
 //! Stories on real servers and real processes; one binary, because each links everything anew.
 
 mod audit;
+mod backends;
 mod bad_input;
 mod bystanders;
 mod client;
@@ -10,7 +11,9 @@ mod discovery;
 mod disks;
 mod frozen_primary;
 mod groups;
+mod haproxy;
 mod leader_dies;
+mod members;
 mod net;
 mod partition;
 mod planned_stop;

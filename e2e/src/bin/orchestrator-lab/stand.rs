@@ -219,6 +219,7 @@ impl Stand {
         let a = self.lab.server("a");
         let all: Vec<&str> = self.apis.iter().map(|api| api.base.as_str()).collect();
         println!("\ntry:");
+        println!("  {}/web/clusters                 # in a browser; any node serves it", leader.base);
         println!("  curl -s {}/api/raft-status", leader.base);
         println!(
             "  curl -s {}/api/topology/{} | python3 -c 'import json,sys; print(json.load(sys.stdin)[\"Details\"])'",
