@@ -9,6 +9,22 @@ use crate::port::{Backend, OnConflict};
 use crate::rows::NodeIdentity;
 use crate::schema;
 
+/// What is done about a schema that is not this version's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SchemaPolicy {
+    /// Missing tables, columns and indexes are added, and the version is noted as deployed; otherwise a schema that
+    /// lacks a table or a column is refused.
+    pub complete: bool,
+    /// A schema that was deployed by other versions only is refused; one that nobody deployed yet is not.
+    pub only_own: bool,
+}
+
+impl Default for SchemaPolicy {
+    fn default() -> Self {
+        Self { complete: true, only_own: false }
+    }
+}
+
 /// A process of the original refreshes its row each second and is taken for dead after this time.
 pub(crate) const OLD_PROCESS_LIFE: Duration = Duration::from_secs(5);
 
@@ -34,13 +50,30 @@ fn read_meta(backend: &mut dyn Backend, key: &str) -> Result<Option<String>, Bac
     Ok(backend.query_first(sql, &[key.into()])?.map(|mut row| row.text()))
 }
 
-/// Notes who opened the database and with what version.
+/// The versions that deployed the schema, when `version` is none of them; `None` when it is, or when nobody did.
+///
+/// The caller has seen that there is such a table.
+pub(crate) fn deployed_by_others(
+    backend: &mut dyn Backend,
+    version: &str,
+) -> Result<Option<String>, BackendError> {
+    let rows = backend.query("select deployed_version from orchestrator_db_deployments", &[])?;
+    let mut versions: Vec<String> = rows.into_iter().map(|mut row| row.text()).collect();
+    versions.sort();
+    let by_others = !versions.is_empty() && !versions.iter().any(|deployed| deployed == version);
+    Ok(by_others.then(|| versions.join(", ")))
+}
+
+/// Notes who opened the database, and the version if it deployed the schema.
 pub(crate) fn note_opening(
     backend: &mut dyn Backend,
     node: &NodeIdentity,
-    version: &str,
+    version: Option<&str>,
     now: Timestamp,
 ) -> Result<(), BackendError> {
+    // Only the last opener is known by its token: the row of the one before would look like a living original's.
+    let predecessor = last_opener(backend)?;
+    backend.execute("delete from node_health where token = ?", &[predecessor.into()])?;
     for (key, value) in [(LAYOUT, schema::LAYOUT.to_string()), (PROCESS_TOKEN, node.token.clone())] {
         backend.insert(
             "orchestrator_backend_meta",
@@ -48,6 +81,7 @@ pub(crate) fn note_opening(
             vec![("meta_key", key.into()), ("meta_value", value.into())],
         )?;
     }
+    let Some(version) = version else { return Ok(()) };
     backend.insert(
         "orchestrator_db_deployments",
         OnConflict::Update(&["deployed_version"]),

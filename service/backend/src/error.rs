@@ -4,6 +4,8 @@ use std::error::Error;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use crate::held::FileLost;
+
 pub(crate) type Cause = Box<dyn Error + Send + Sync>;
 
 /// Why a database cannot be opened. Each says what to do.
@@ -79,6 +81,32 @@ pub enum OpenError {
         /// The newest that this program knows.
         known: i64,
     },
+    /// Something is missing that may not be added.
+    #[error(
+        "the schema of {} lacks {what}, and SkipOrchestratorDatabaseUpdate is set: start once with \
+         -enable-database-update",
+        path.display()
+    )]
+    Incomplete {
+        /// The file.
+        path: PathBuf,
+        /// The first table or column.
+        what: String,
+    },
+    /// Another version deployed the schema.
+    #[error(
+        "the schema of {} was deployed by version {found}, this is {own}, and PanicIfDifferentDatabaseDeploy is set: \
+         run that version, or unset it to deploy this one",
+        path.display()
+    )]
+    OtherDeploy {
+        /// The file.
+        path: PathBuf,
+        /// The versions.
+        found: String,
+        /// This program's.
+        own: String,
+    },
     /// Anything else.
     #[error("cannot open {}", path.display())]
     Failed {
@@ -116,6 +144,9 @@ pub enum BackendError {
     /// anew.
     #[error("the database server is away")]
     Away(#[source] Cause),
+    /// The file is not at its path any more: the next process would not find what this one writes.
+    #[error(transparent)]
+    Lost(FileLost),
     /// A row clashes with another or misses a value.
     #[error("a row violates a rule of the schema")]
     Constraint(#[source] Cause),

@@ -7,6 +7,7 @@ mod detection;
 mod error;
 mod expiry;
 mod handle;
+mod held;
 mod instances;
 mod journal;
 mod mysql;
@@ -19,11 +20,14 @@ mod snapshot;
 mod sqlite;
 mod text;
 mod time;
+mod tokens;
 mod value;
 
+pub use adopt::SchemaPolicy;
 pub use error::{BackendError, HandleError, OpenError, SnapshotError};
 pub use expiry::{Expiry, PurgeLimits};
 pub use handle::{BackendHandle, BackendThread};
+pub use held::{FileLost, HeldFile};
 pub use mysql::{MySqlBackend, MySqlOpenError, MySqlOptions, MySqlTls, Password};
 pub use port::{Backend, Insert, OnConflict};
 pub use recovery::{
@@ -37,6 +41,7 @@ pub use rows::{
 };
 
 pub use snapshot::SNAPSHOT_VERSION;
-pub use sqlite::{SqliteBackend, SqliteOptions};
+pub use sqlite::{Durability, SqliteBackend, SqliteOptions};
 pub use time::{timestamp_from_text, timestamp_to_text};
+pub use tokens::AccessTokenRow;
 pub use value::{Row, Value};

@@ -38,6 +38,12 @@ pub trait Backend: Send {
     /// A transaction is open.
     fn is_in_transaction(&self) -> bool;
 
+    /// Asks whether the files that hold the database are still where they were opened; a database that is not in
+    /// files of this process has nothing to ask.
+    fn check_files(&self) -> Result<(), BackendError> {
+        Ok(())
+    }
+
     /// A second connection that can only read, so that reading does not wait for writing.
     /// `None` where there can be no second one.
     fn reader(&self) -> Result<Option<Box<dyn Backend>>, BackendError>;

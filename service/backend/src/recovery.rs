@@ -157,6 +157,7 @@ impl dyn Backend + '_ {
                 return Ok(BeginOutcome::Blocked(block));
             }
             backend.retire_former(begin)?;
+            backend.forget_history_of(&begin.uid)?;
             let id = backend.claim_id("recovery", begin.at_least_id)?;
             backend.make_room("topology_recovery", "recovery_id", id)?;
             backend.insert_recovery(id, begin)?;
@@ -168,6 +169,13 @@ impl dyn Backend + '_ {
     fn active_recovery_named(&mut self, uid: &str) -> Result<Option<i64>, BackendError> {
         let sql = "select recovery_id from topology_recovery where uid = ? and in_active_period = 1";
         Ok(self.query_first(sql, &[uid.into()])?.map(|mut row| row.int()))
+    }
+
+    /// A node that joins a group with a database of an earlier life hears again of what its history has already.
+    fn forget_history_of(&mut self, uid: &str) -> Result<(), BackendError> {
+        self.execute("delete from topology_recovery_steps where recovery_uid = ?", &[uid.into()])?;
+        let sql = "delete from topology_recovery where uid = ? and in_active_period = 0";
+        self.execute(sql, &[uid.into()]).map(drop)
     }
 
     /// Whatever still counts as active although it does not block: the table allows one active row per instance.

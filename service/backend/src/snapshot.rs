@@ -19,7 +19,7 @@ use crate::port::{Backend, OnConflict};
 use crate::value::Value;
 
 /// The newest version of the file that this program knows.
-pub const SNAPSHOT_VERSION: u32 = 1;
+pub const SNAPSHOT_VERSION: u32 = 2;
 
 #[derive(Serialize, Deserialize)]
 struct Header {

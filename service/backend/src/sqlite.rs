@@ -13,7 +13,9 @@ use orchestrator_core::Timestamp;
 use rusqlite::types::{ToSqlOutput, ValueRef};
 use rusqlite::{Connection, OpenFlags, ToSql, params_from_iter};
 
+use crate::adopt::SchemaPolicy;
 use crate::error::{BackendError, OpenError};
+use crate::held::HeldFile;
 use crate::port::{Backend, Insert, OnConflict};
 use crate::rows::NodeIdentity;
 use crate::value::{Row, Value};
@@ -38,12 +40,27 @@ pub struct SqliteOptions {
     pub now: Timestamp,
     /// How long a statement waits for another process that writes the same file.
     pub busy_timeout: Duration,
+    /// What becomes of a commit when the power fails.
+    pub durability: Durability,
+    /// What is done about a schema that is not this version's.
+    pub schema: SchemaPolicy,
+}
+
+/// What becomes of a commit when the power fails.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Durability {
+    /// It may be taken back: the raft log that survives has it.
+    #[default]
+    LogBehind,
+    /// It stays: there is no log to repeat it from.
+    Alone,
 }
 
 impl SqliteOptions {
-    /// Options with the usual waiting time.
+    /// Options with the usual waiting time, for a state with its log behind it.
     pub fn new(node: NodeIdentity, version: impl Into<String>, now: Timestamp) -> Self {
-        Self { node, version: version.into(), now, busy_timeout: BUSY_TIMEOUT }
+        let (durability, schema) = (Durability::default(), SchemaPolicy::default());
+        Self { node, version: version.into(), now, busy_timeout: BUSY_TIMEOUT, durability, schema }
     }
 }
 
@@ -54,6 +71,8 @@ pub struct SqliteBackend {
     /// `None` for a database in memory.
     path: Option<PathBuf>,
     busy_timeout: Duration,
+    /// The database and its write-ahead log, as they were opened.
+    held: Vec<HeldFile>,
     /// Held as long as the database is open: no second process of ours may use the file.
     _lock: Option<File>,
 }
@@ -74,7 +93,7 @@ impl SqliteBackend {
         connection.busy_timeout(busy_timeout)?;
         connection.pragma_update(None, "query_only", true)?;
         connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
-        Ok(Self { connection, path: Some(path.to_owned()), busy_timeout, _lock: None })
+        Ok(Self { connection, path: Some(path.to_owned()), busy_timeout, held: Vec::new(), _lock: None })
     }
 
     fn batch(&mut self, sql: &str) -> Result<(), BackendError> {
@@ -170,6 +189,10 @@ impl Backend for SqliteBackend {
 
     fn is_in_transaction(&self) -> bool {
         !self.connection.is_autocommit()
+    }
+
+    fn check_files(&self) -> Result<(), BackendError> {
+        self.held.iter().try_for_each(HeldFile::check).map_err(BackendError::Lost)
     }
 
     fn reader(&self) -> Result<Option<Box<dyn Backend>>, BackendError> {

@@ -15,13 +15,18 @@ use crate::{
 /// some seconds until everybody sees what the recovery did.
 pub const LOST_DOWNTIME_MIN: Duration = Duration::from_secs(60);
 
+/// A recovery left it behind, and its downtime still holds.
+pub fn is_left_behind(declared: &Declared, key: &InstanceKey, now: Timestamp) -> bool {
+    declared.downtime_of(key, now).is_some_and(|downtime| downtime.reason == LOST_IN_RECOVERY)
+}
+
 /// An instance that a recovery left behind, that is back with nobody above it, and that takes writes.
 pub fn is_open_old_primary(declared: &Declared, record: &InstanceRecord, now: Timestamp) -> bool {
     let instance = &record.instance;
     // A recovery may promote what an earlier one left behind, before it ends that one's downtime.
     let promoted =
         declared.active_recoveries.iter().any(|active| active.successor.as_ref() == Some(&instance.key));
-    let lost = declared.downtime_of(&instance.key, now).is_some_and(|it| it.reason == LOST_IN_RECOVERY);
+    let lost = is_left_behind(declared, &instance.key, now);
     let open = record.checks.is_valid() && instance.source().is_none() && !instance.settings.read_only;
     lost && !promoted && open
 }
@@ -29,9 +34,7 @@ pub fn is_open_old_primary(declared: &Declared, record: &InstanceRecord, now: Ti
 /// A replica that a recovery left behind and that receives from a primary that was left behind too, as it does by
 /// itself after a restart: to that one's clients it would acknowledge what the present primary lacks.
 pub fn is_stray(view: &TopologyView, record: &InstanceRecord, now: Timestamp) -> bool {
-    let is_lost = |key: &InstanceKey| {
-        view.declared.downtime_of(key, now).is_some_and(|it| it.reason == LOST_IN_RECOVERY)
-    };
+    let is_lost = |key: &InstanceKey| is_left_behind(&view.declared, key, now);
     let Some(replication) = &record.instance.replication else { return false };
     let receives = record.checks.is_valid() && replication.io_thread != ThreadState::Stopped;
     receives && is_lost(&record.instance.key) && is_lost(view.canonical(&replication.source))

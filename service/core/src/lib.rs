@@ -13,6 +13,7 @@ pub mod gtid;
 pub mod heuristic;
 pub mod instance;
 pub mod key;
+pub mod lasting;
 pub mod lookup;
 pub mod observation;
 #[cfg(any(test, feature = "picture"))]

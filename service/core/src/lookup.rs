@@ -15,6 +15,12 @@ pub enum NoCluster {
     Unknown(String),
 }
 
+/// `key` was never reached, and no instance names it as its source: somebody only wrote it.
+pub fn is_only_a_name(view: &TopologyView, topology: &Topology, key: &InstanceKey) -> bool {
+    let is_source = topology.place(key).is_some_and(|place| !place.replicas.is_empty());
+    !is_source && view.get(key).is_some_and(|record| record.checks.last_seen.is_none())
+}
+
 /// The known instance that `key` means: itself under any of its names, else the only one of the same port
 /// whose host name contains the given one, else the key as it is given.
 ///
@@ -55,6 +61,25 @@ pub fn cluster(
     hint: &str,
     default_port: u16,
 ) -> Result<Arc<str>, NoCluster> {
+    let exactly = cluster_exactly(view, topology, hint, default_port);
+    let Err(NoCluster::Unknown(_)) = exactly else { return exactly };
+    InstanceKey::parse(hint, default_port)
+        .ok()
+        .and_then(|key| topology.place(&instance(view, &key)))
+        .map(|place| place.cluster.clone())
+        .ok_or_else(|| NoCluster::Unknown(hint.into()))
+}
+
+/// The cluster that `hint` names in full: by its name, its alias, or one of its instances. For what changes something.
+///
+/// # Errors
+/// It means none.
+pub fn cluster_exactly(
+    view: &TopologyView,
+    topology: &Topology,
+    hint: &str,
+    default_port: u16,
+) -> Result<Arc<str>, NoCluster> {
     if hint.is_empty() {
         return Err(NoCluster::EmptyHint);
     }
@@ -63,7 +88,7 @@ pub fn cluster(
     }
     InstanceKey::parse(hint, default_port)
         .ok()
-        .and_then(|key| topology.place(&instance(view, &key)))
+        .and_then(|key| topology.place(view.canonical(&key)))
         .map(|place| place.cluster.clone())
         .ok_or_else(|| NoCluster::Unknown(hint.into()))
 }
@@ -93,6 +118,15 @@ mod tests {
         for hint in ["db10:3306", "shop", "db11:3306", "db11", "B11"] {
             assert_eq!(found(hint), "db10:3306", "{hint}");
         }
+    }
+
+    #[test]
+    fn what_is_completed_is_not_named_in_full() {
+        let drawn = picture::draw("db10:3306  alias=shop\n  db11:3306");
+        let topology = Topology::of(&drawn.view);
+        let is_named = |hint: &str| cluster_exactly(&drawn.view, &topology, hint, 3306).is_ok();
+        assert!(["db10:3306", "shop", "db11:3306", "db11"].into_iter().all(is_named));
+        assert!(!["b11", "db1", "nosuch", ""].into_iter().any(is_named));
     }
 
     #[test]

@@ -69,6 +69,10 @@ pub enum Part {
     Lag,
     /// [`Instance::labels`].
     Labels,
+    /// What our account may do there. Its error names what is missing; nothing of the instance is unknown for it.
+    Privileges,
+    /// Of these, what it takes to make a primary of it.
+    Promotion,
 }
 
 impl Part {
@@ -85,6 +89,8 @@ impl Part {
             Self::Group => "group replication",
             Self::Lag => "lag",
             Self::Labels => "labels",
+            Self::Privileges => "privileges",
+            Self::Promotion => "privileges for a promotion",
         }
     }
 }
@@ -148,7 +154,13 @@ impl FailureKind {
 
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}: {}", self.kind.as_str(), self.error)
+        // "connection refused" says that it was refused.
+        let (kind, error) = (self.kind.as_str(), self.error.as_str());
+        if error.to_ascii_lowercase().contains(kind) {
+            f.write_str(error)
+        } else {
+            write!(f, "{kind}: {error}")
+        }
     }
 }
 

@@ -262,6 +262,7 @@ fn merge(previous: Option<&Instance>, reading: &Reading) -> Instance {
             Part::Group => instance.group = previous.group.clone(),
             Part::Lag => instance.lag_seconds = previous.lag_seconds,
             Part::Labels => instance.labels = previous.labels.clone(),
+            Part::Privileges | Part::Promotion => {}
         }
     }
     instance

@@ -288,6 +288,18 @@ pub enum ExecError {
 }
 
 impl ExecError {
+    /// The server answered, although with a refusal.
+    pub fn proves_alive(&self) -> bool {
+        match self {
+            Self::Server { .. }
+            | Self::ApplierStopped { .. }
+            | Self::WouldLose { .. }
+            | Self::Refused { .. } => true,
+            Self::Failure { failure, .. } => failure.kind.proves_alive(),
+            Self::Timeout { .. } => false,
+        }
+    }
+
     /// What was attempted.
     pub fn purpose(&self) -> &'static str {
         match self {

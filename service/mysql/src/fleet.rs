@@ -16,6 +16,7 @@ use tokio::{sync::Notify, task::JoinSet, time::Instant};
 use crate::{
     connect::Dialer,
     dialect::Dialect,
+    privileges::Lacking,
     session::{Server, Session},
     settings::ProbeSettings,
 };
@@ -70,6 +71,8 @@ pub(crate) struct Memory {
     pub(crate) fencing: bool,
     /// Labels as last read, when, and what could not be read of them.
     pub(crate) labels: Option<(Instant, Labels, Option<String>)>,
+    /// Privileges that our account lacks, as last asked, and when.
+    pub(crate) lacking: Option<(Instant, Lacking)>,
 }
 
 /// By what a server is told from another one.
@@ -113,7 +116,8 @@ impl Fleet {
         *self.shared.config.write().unwrap_or_else(PoisonError::into_inner) = Config::new(settings);
         for slot in lock(&self.shared.slots).values() {
             slot.close();
-            lock(&slot.memory).labels = None;
+            let mut memory = lock(&slot.memory);
+            (memory.labels, memory.lacking) = (None, None);
         }
     }
 

@@ -8,6 +8,7 @@ mod execute;
 mod failure;
 mod fleet;
 mod parts;
+mod privileges;
 mod probe;
 mod pulse;
 pub mod quote;

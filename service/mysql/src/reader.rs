@@ -159,7 +159,8 @@ impl Reader<'_> {
         self.replicas().await?;
         self.group(group).await?;
         self.lag().await?;
-        self.labels(labels).await
+        self.labels(labels).await?;
+        self.privileges(labels).await
     }
 
     /// Notes that a part cannot be read.

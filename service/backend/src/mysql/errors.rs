@@ -103,6 +103,30 @@ pub enum MySqlOpenError {
         /// The newest that this program knows.
         known: i64,
     },
+    /// Something is missing that may not be added.
+    #[error(
+        "the schema of {place} lacks {what}, and SkipOrchestratorDatabaseUpdate is set: start once with \
+         -enable-database-update"
+    )]
+    Incomplete {
+        /// `host:port/database`.
+        place: String,
+        /// The first table or column.
+        what: String,
+    },
+    /// Another version deployed the schema.
+    #[error(
+        "the schema of {place} was deployed by version {found}, this is {own}, and PanicIfDifferentDatabaseDeploy is \
+         set: run that version, or unset it to deploy this one"
+    )]
+    OtherDeploy {
+        /// `host:port/database`.
+        place: String,
+        /// The versions.
+        found: String,
+        /// This program's.
+        own: String,
+    },
     /// Anything else.
     #[error("cannot open the backend {place}")]
     Failed {

@@ -37,6 +37,7 @@ pub(super) fn open(options: &MySqlOptions) -> Result<MySqlBackend, MySqlOpenErro
     let present = Catalogue::read(&mut backend.link).map_err(|error| failed(runtime_error(error)))?;
     refuse_newer(&mut backend, &present, options)?;
     refuse_living_original(&mut backend, &present, options)?;
+    refuse_other_schemas(&mut backend, &present, options)?;
     complete(&mut backend, &present, options).map_err(failed)?;
     backend.role = Role::Writes { former: backend.link.id() };
     Ok(backend)
@@ -46,7 +47,7 @@ pub(super) fn open(options: &MySqlOptions) -> Result<MySqlBackend, MySqlOpenErro
 fn connect(backend: &mut MySqlBackend, options: &MySqlOptions) -> Result<Server, MySqlOpenError> {
     let refused = |error| no_connection(options, error);
     match dial(backend, options, Some(&options.database)) {
-        Err(LinkError::Refused(error)) if error.code == UNKNOWN_DATABASE => {}
+        Err(LinkError::Refused(error)) if error.code == UNKNOWN_DATABASE && options.schema.complete => {}
         result => return result.map_err(refused),
     }
     dial(backend, options, None).map_err(refused)?;
@@ -166,18 +167,42 @@ fn living_original(
     Ok(found.map(|mut row| (row.text(), Duration::from_secs(row.unsigned()))))
 }
 
+/// A schema that lacks something and may not be completed, or that only other versions deployed.
+fn refuse_other_schemas(
+    backend: &mut dyn Backend,
+    present: &Catalogue,
+    options: &MySqlOptions,
+) -> Result<(), MySqlOpenError> {
+    let place = options.place();
+    if !options.schema.complete {
+        let missing = upgrade::missing(present);
+        return missing.map_or(Ok(()), |what| Err(MySqlOpenError::Incomplete { place, what }));
+    }
+    if !options.schema.only_own || !present.has_table("orchestrator_db_deployments") {
+        return Ok(());
+    }
+    let found = adopt::deployed_by_others(backend, &options.version);
+    match found.map_err(|error| opening_failed(options, error))? {
+        Some(found) => Err(MySqlOpenError::OtherDeploy { place, found, own: options.version.clone() }),
+        None => Ok(()),
+    }
+}
+
 fn complete(
     backend: &mut MySqlBackend,
     present: &Catalogue,
     options: &MySqlOptions,
 ) -> Result<(), BackendError> {
-    upgrade::complete(&mut backend.link, present).map_err(runtime_error)?;
+    if options.schema.complete {
+        upgrade::complete(&mut backend.link, present).map_err(runtime_error)?;
+    }
+    let deployed = options.schema.complete.then_some(options.version.as_str());
     upgrade::rehearse(&mut backend.link).map_err(runtime_error)?;
     let backend: &mut dyn Backend = backend;
     backend.in_transaction(|backend| {
         upgrade::normalise(backend)?;
         adopt::close_orphans(backend, options.now)?;
-        adopt::note_opening(backend, &options.node, &options.version, options.now)
+        adopt::note_opening(backend, &options.node, deployed, options.now)
     })
 }
 

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use orchestrator_core::Timestamp;
 
+use crate::adopt::SchemaPolicy;
 use crate::rows::NodeIdentity;
 
 /// How long a predecessor may still hold the database: a process that ends lets go within a second.
@@ -83,6 +84,8 @@ pub struct MySqlOptions {
     pub version: String,
     /// The time now, as it is noted in what is closed and deployed at opening.
     pub now: Timestamp,
+    /// What is done about a schema that is not this version's.
+    pub schema: SchemaPolicy,
 }
 
 impl MySqlOptions {
@@ -111,6 +114,7 @@ impl MySqlOptions {
             node,
             version: version.into(),
             now,
+            schema: SchemaPolicy::default(),
         }
     }
 

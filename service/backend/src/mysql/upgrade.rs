@@ -26,6 +26,17 @@ pub(super) fn complete(link: &mut Link, present: &Catalogue) -> Result<(), LinkE
     Ok(())
 }
 
+/// The first table or column that the database lacks.
+pub(super) fn missing(present: &Catalogue) -> Option<String> {
+    wanted::tables().into_iter().find_map(|Table { name, columns, .. }| {
+        if !present.has_table(&name) {
+            return Some(format!("table {name}"));
+        }
+        let column = columns.into_iter().find(|column| !present.has_column(&name, &column.name))?;
+        Some(format!("column {} of table {name}", column.name))
+    })
+}
+
 fn add_columns(link: &mut Link, present: &Catalogue, table: &Table) -> Result<(), LinkError> {
     let missing = table.columns.iter().filter(|column| !present.has_column(&table.name, &column.name));
     let additions: Vec<String> = missing.map(|column| format!("add column {}", column.definition)).collect();

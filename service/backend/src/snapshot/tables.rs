@@ -27,7 +27,7 @@ pub(super) enum History {
 
 const WHOLE: &str = "1 = 1";
 
-pub(super) const TABLES: [Table; 10] = [
+pub(super) const TABLES: [Table; 11] = [
     Table {
         name: "database_instance_downtime",
         columns: &[
@@ -69,6 +69,21 @@ pub(super) const TABLES: [Table; 10] = [
         columns: &["disable_recovery"],
         replicated: WHOLE,
         order: "disable_recovery",
+        history: History::None,
+    },
+    Table {
+        name: "access_token",
+        columns: &[
+            "public_token",
+            "secret_token",
+            "generated_at",
+            "generated_by",
+            "is_acquired",
+            "is_reentrant",
+            "acquired_at",
+        ],
+        replicated: WHOLE,
+        order: "public_token",
         history: History::None,
     },
     Table {

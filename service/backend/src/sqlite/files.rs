@@ -7,6 +7,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use crate::error::OpenError;
+use crate::held::HeldFile;
 
 /// Pause between two attempts at the lock: a predecessor that is just ending lets go within a few of them.
 const LOCK_RETRY: Duration = Duration::from_millis(10);
@@ -32,6 +33,13 @@ pub(super) fn claim(path: &Path, patience: Duration) -> Result<File, OpenError> 
     // Only the owner of the lock may open the file by itself: closing it drops the library's locks.
     check_writable(path)?;
     Ok(lock)
+}
+
+/// The database at `path` and its write-ahead log, while both are open.
+pub(super) fn held(path: &Path) -> Vec<HeldFile> {
+    let files = [path.to_owned(), companion(path, "wal")];
+    // A write-ahead log that was never needed does not exist.
+    files.iter().filter_map(|file| HeldFile::of(file).ok()).collect()
 }
 
 fn wait_for(lock: &File, path: &Path, patience: Duration) -> Result<(), OpenError> {

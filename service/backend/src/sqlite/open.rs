@@ -12,26 +12,28 @@ use crate::schema;
 use crate::value::Value;
 
 use super::errors::{open_error, opening_failed};
-use super::{STATEMENT_CACHE, SqliteBackend, SqliteOptions, files, upgrade};
+use super::{Durability, STATEMENT_CACHE, SqliteBackend, SqliteOptions, files, upgrade};
 
 const MEMORY: &str = ":memory:";
 
 pub(super) fn open(path: &Path, options: &SqliteOptions) -> Result<SqliteBackend, OpenError> {
     let mut backend = if path == Path::new(MEMORY) {
         let connection = Connection::open_in_memory().map_err(|error| open_error(path, error))?;
-        SqliteBackend { connection, path: None, busy_timeout: options.busy_timeout, _lock: None }
+        let busy_timeout = options.busy_timeout;
+        SqliteBackend { connection, path: None, busy_timeout, held: Vec::new(), _lock: None }
     } else {
         let lock = files::claim(path, options.busy_timeout)?;
         let connection = Connection::open(path).map_err(|error| open_error(path, error))?;
-        let path = Some(path.to_owned());
-        SqliteBackend { connection, path, busy_timeout: options.busy_timeout, _lock: Some(lock) }
+        let (path, busy_timeout) = (Some(path.to_owned()), options.busy_timeout);
+        SqliteBackend { connection, path, busy_timeout, held: Vec::new(), _lock: Some(lock) }
     };
-    configure(&backend).map_err(|error| open_error(path, error))?;
+    configure(&backend, options.durability).map_err(|error| open_error(path, error))?;
     prepare(&mut backend, path, options)?;
+    backend.held = backend.path.as_deref().map_or_else(Vec::new, files::held);
     Ok(backend)
 }
 
-fn configure(backend: &SqliteBackend) -> rusqlite::Result<()> {
+fn configure(backend: &SqliteBackend, durability: Durability) -> rusqlite::Result<()> {
     let connection = &backend.connection;
     connection.busy_timeout(backend.busy_timeout)?;
     connection.set_prepared_statement_cache_capacity(STATEMENT_CACHE);
@@ -39,8 +41,11 @@ fn configure(backend: &SqliteBackend) -> rusqlite::Result<()> {
     connection.query_row("select count(*) from sqlite_master", [], |_| Ok(()))?;
     // Answers the mode that is in force, which a database in memory does not change.
     connection.query_row("pragma journal_mode = wal", [], |_| Ok(()))?;
-    // A commit that a power failure takes back is applied again from the raft log.
-    connection.pragma_update(None, "synchronous", "normal")
+    let synchronous = match durability {
+        Durability::LogBehind => "normal",
+        Durability::Alone => "full",
+    };
+    connection.pragma_update(None, "synchronous", synchronous)
 }
 
 /// Checks what is in the file and completes it.
@@ -54,7 +59,12 @@ pub(super) fn prepare(
     let backend: &mut dyn Backend = backend;
     refuse_newer(backend, path)?;
     refuse_living_original(backend, path, options)?;
+    refuse_other_deploys(backend, path, options)?;
     let change = upgrade::plan(backend).map_err(failed)?;
+    let missing = change.iter().find_map(upgrade::Change::what).filter(|_| !options.schema.complete);
+    if let Some(what) = missing {
+        return Err(OpenError::Incomplete { path: path.into(), what: what.to_owned() });
+    }
     backend.in_transaction(|backend| complete(backend, &change, options)).map_err(failed)
 }
 
@@ -80,6 +90,26 @@ fn refuse_newer(backend: &mut dyn Backend, path: &Path) -> Result<(), OpenError>
     match found.flatten() {
         Some(found) => Err(OpenError::Newer { found, known: schema::LAYOUT }),
         None => Ok(()),
+    }
+}
+
+fn refuse_other_deploys(
+    backend: &mut dyn Backend,
+    path: &Path,
+    options: &SqliteOptions,
+) -> Result<(), OpenError> {
+    let found = match options.schema.only_own && options.schema.complete {
+        true => deployed_by_others(backend, &options.version).map_err(|error| opening_failed(path, error))?,
+        false => None,
+    };
+    let refuse = |found| OpenError::OtherDeploy { path: path.into(), found, own: options.version.clone() };
+    found.map_or(Ok(()), |found| Err(refuse(found)))
+}
+
+fn deployed_by_others(backend: &mut dyn Backend, version: &str) -> Result<Option<String>, BackendError> {
+    match has_table(backend, "orchestrator_db_deployments")? {
+        true => adopt::deployed_by_others(backend, version),
+        false => Ok(None),
     }
 }
 
@@ -130,10 +160,13 @@ fn complete(
     change: &[upgrade::Change],
     options: &SqliteOptions,
 ) -> Result<(), BackendError> {
-    upgrade::apply(backend, change)?;
+    if options.schema.complete {
+        upgrade::apply(backend, change)?;
+    }
     upgrade::normalise(backend)?;
     adopt::close_orphans(backend, options.now)?;
-    adopt::note_opening(backend, &options.node, &options.version, options.now)
+    let deployed = options.schema.complete.then_some(options.version.as_str());
+    adopt::note_opening(backend, &options.node, deployed, options.now)
 }
 
 #[cfg(test)]
@@ -150,7 +183,13 @@ mod tests {
         let connection = Connection::open(&path).unwrap();
         connection.query_row("pragma max_page_count = 8", [], |_| Ok(())).unwrap();
         let busy_timeout = Duration::from_millis(10);
-        let mut backend = SqliteBackend { connection, path: Some(path.clone()), busy_timeout, _lock: None };
+        let mut backend = SqliteBackend {
+            connection,
+            path: Some(path.clone()),
+            busy_timeout,
+            held: Vec::new(),
+            _lock: None,
+        };
         let node = NodeIdentity { hostname: "h".into(), token: "t".into() };
         let options = SqliteOptions::new(node, "1", Timestamp::from_millis(1_767_323_045_000));
         let error = prepare(&mut backend, &path, &options).unwrap_err();

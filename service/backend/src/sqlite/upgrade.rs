@@ -12,8 +12,17 @@ use super::errors::runtime_error;
 #[derive(Debug)]
 pub(super) struct Change {
     sql: String,
+    /// The table or column that is missing; `None` for an index, which only speed or order depend on.
+    what: Option<String>,
     /// Old rows may break a unique index that they were never checked against; the index is then left out.
     may_clash: bool,
+}
+
+impl Change {
+    /// The table or column that is missing.
+    pub(super) fn what(&self) -> Option<&str> {
+        self.what.as_deref()
+    }
 }
 
 /// A table or an index of the wanted schema.
@@ -40,7 +49,9 @@ pub(super) fn plan(backend: &mut dyn Backend) -> Result<Vec<Change>, BackendErro
     let mut changes = Vec::new();
     for item in items(&wanted).map_err(runtime_error)? {
         if !exists(backend, &item)? {
-            changes.push(Change { may_clash: item.kind == "index", sql: item.sql });
+            let is_index = item.kind == "index";
+            let what = (!is_index).then(|| format!("table {}", item.name));
+            changes.push(Change { may_clash: is_index, sql: item.sql, what });
         } else if item.kind == "table" {
             changes.extend(missing_columns(backend, &wanted, &item.name)?);
         }
@@ -102,7 +113,7 @@ fn add_column(table: &str, column: &Column) -> Change {
         let zero = if declared_type.contains("int") { "0" } else { "''" };
         sql.push_str(&format!(" not null default {}", default.as_deref().unwrap_or(zero)));
     }
-    Change { sql, may_clash: false }
+    Change { sql, may_clash: false, what: Some(format!("column {name} of table {table}")) }
 }
 
 /// Carries the plan out.

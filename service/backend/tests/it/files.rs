@@ -209,7 +209,9 @@ fn our_own_predecessor_and_command_line_tools_do_not_keep_us_out() {
     lives(&mut *backend, "t", "HttpMode", 0);
     lives(&mut *backend, "tool", "CLIMode", 0);
     drop(backend);
-    SqliteBackend::open(&path, &options("next")).unwrap();
+    // Nor does the one before, when processes follow each other within seconds.
+    drop(SqliteBackend::open(&path, &options("next")).unwrap());
+    SqliteBackend::open(&path, &options("next but one")).unwrap();
 }
 
 /// Tests of permissions mean nothing to root, whom nothing stops: root runs them again as nobody.
@@ -267,4 +269,22 @@ fn a_directory_that_cannot_be_written_is_named() {
             "{error:?}"
         );
     });
+}
+
+#[test]
+fn a_database_that_is_removed_under_its_process_is_missed() {
+    let (dir, path) = place();
+    let backend = open(&path).unwrap();
+    backend.check_files().unwrap();
+    for name in ["o.sqlite3", "o.sqlite3-wal"] {
+        let (file, aside) = (dir.path().join(name), dir.path().join("aside"));
+        fs::rename(&file, &aside).unwrap();
+        let error = backend.check_files().unwrap_err();
+        assert!(matches!(error, BackendError::Lost(_)), "{error:?}");
+        assert!(error.to_string().contains(name), "{error}");
+        fs::rename(&aside, &file).unwrap();
+        backend.check_files().unwrap();
+    }
+    drop(dir);
+    assert!(backend.check_files().is_err());
 }

@@ -4,6 +4,7 @@
 
 mod acceptance;
 mod apply;
+mod deploys;
 mod files;
 mod handle;
 mod mysql;

@@ -6,6 +6,7 @@ pub(crate) mod journal;
 pub(crate) mod recovery;
 pub(crate) mod rules;
 pub(crate) mod snapshot;
+pub(crate) mod tokens;
 
 use orchestrator_backend::Backend;
 
@@ -37,6 +38,11 @@ macro_rules! contract {
                 an_instance_is_discovered_until_it_is_forgotten,
                 what_is_due_expires_and_nothing_else,
                 a_downtime_of_a_lost_instance_is_renewed,
+            }
+            tokens {
+                a_token_is_redeemed_once_and_in_time,
+                a_token_that_never_grows_old_is_redeemed_again,
+                old_tokens_go_when_a_new_one_is_issued,
             }
             instances {
                 an_instance_reads_back_as_it_was_written,

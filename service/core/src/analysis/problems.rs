@@ -5,7 +5,7 @@ use core::{fmt, time::Duration};
 
 use crate::{
     gtid,
-    observation::FailureKind,
+    observation::{FailureKind, Part, Unread},
     policy::AnalysisPolicy,
     time::Timestamp,
     topology::Topology,
@@ -93,6 +93,11 @@ pub enum Concern {
         /// The server's words.
         error: String,
     },
+    /// Our account lacks privileges that a recovery needs.
+    PrivilegesMissing {
+        /// Which, and what each is for.
+        missing: String,
+    },
     /// It failed as a primary, was replaced, and answers again, as a cluster of its own.
     OldPrimaryReturned {
         /// It accepts writes, which nobody will ever see in the cluster.
@@ -113,6 +118,7 @@ impl Concern {
     pub fn reason(&self) -> &'static str {
         match self {
             Self::PartUnread { .. } => "part_unread",
+            Self::PrivilegesMissing { .. } => "privileges_missing",
             Self::OldPrimaryReturned { .. } => "old_primary_returned",
             Self::ReplicatesFromItself => "replicates_from_itself",
             Self::SourceDetached => "source_detached",
@@ -126,6 +132,7 @@ impl fmt::Display for Concern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::PartUnread { part, error } => write!(f, "{part} could not be read: {error}"),
+            Self::PrivilegesMissing { missing } => write!(f, "the account lacks {missing}"),
             Self::OldPrimaryReturned { writable: true } => {
                 f.write_str("failed as a primary, was replaced, and answers again; it accepts writes")
             }
@@ -148,12 +155,12 @@ pub fn concerns(view: &TopologyView, topology: &Topology, record: &InstanceRecor
     if record.checks.failure.as_ref().is_some_and(|failure| failure.kind == FailureKind::IdentityChanged) {
         concerns.push(Concern::IdentityChanged);
     }
-    concerns.extend(
-        record
-            .unread
-            .iter()
-            .map(|unread| Concern::PartUnread { part: unread.part.as_str(), error: unread.error.clone() }),
-    );
+    concerns.extend(record.unread.iter().filter_map(|Unread { part, error }| match part {
+        Part::Privileges => Some(Concern::PrivilegesMissing { missing: error.clone() }),
+        // Named among the privileges.
+        Part::Promotion => None,
+        part => Some(Concern::PartUnread { part: part.as_str(), error: error.clone() }),
+    }));
     concerns
 }
 

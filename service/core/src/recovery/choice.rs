@@ -33,6 +33,8 @@ pub struct Choice {
 pub struct Standing<'a> {
     /// Positions of those that can be reached.
     pub positions: &'a BTreeMap<InstanceKey, Gtids>,
+    /// Those that answered and would not tell, with their words.
+    pub refused: &'a BTreeMap<InstanceKey, String>,
     /// Those whose receiving thread does not stop.
     pub slow: &'a BTreeSet<InstanceKey>,
     /// Those that failed as candidates.
@@ -41,7 +43,7 @@ pub struct Standing<'a> {
 
 /// Picks the replica to promote.
 ///
-/// Order: the requested one; not slow to stop; promotion rule; no transactions of its own; not delayed; data center and
+/// Order: the requested one; one that our account may open; not slow to stop; promotion rule; no transactions of its own; not delayed; data center and
 /// environment of the failed primary; lower version; smaller binary log format; most received; name.
 /// The name makes the choice deterministic, so that any node would choose alike.
 ///
@@ -126,16 +128,17 @@ fn unreachable<'c>(case: &'c Case, standing: Standing<'c>) -> impl Iterator<Item
 /// With semi-sync, a commit was acknowledged by `n` replicas: only if fewer than `n` of those that may have
 /// acknowledged are out of reach must one of the reachable ones have it.
 fn check_acknowledgements(case: &Case, standing: Standing<'_>) -> Result<(), Refusal> {
-    let unreachable: Vec<_> = unreachable(case, standing).map(|replica| format!("{}", replica.key)).collect();
+    let unreachable: Vec<_> = unreachable(case, standing).map(|replica| &replica.key).collect();
     if case.forced || case.acknowledgements == 0 || unreachable.len() < case.acknowledgements as usize {
         return Ok(());
     }
+    let answered = unreachable.iter().all(|key| standing.refused.contains_key(*key));
+    let why = if answered { "which will not stop receiving" } else { "which cannot be reached" };
+    let names: Vec<_> = unreachable.iter().map(|key| format!("{key}")).collect();
+    let only = names.join(", ");
     Err(Refusal::new(
         RefusalReason::DataLoss,
-        format!(
-            "acknowledged transactions may exist only on {}, which cannot be reached",
-            unreachable.join(", ")
-        ),
+        format!("acknowledged transactions may exist only on {only}, {why}"),
     ))
 }
 
@@ -151,7 +154,8 @@ fn objection(
         return Some("was left behind".into());
     }
     if !standing.positions.contains_key(&replica.key) {
-        return Some("cannot be reached".into());
+        let refused = standing.refused.get(&replica.key);
+        return Some(refused.map_or_else(|| "cannot be reached".into(), |why| format!("refuses: {why}")));
     }
     if standing.rejected.contains(&replica.key) {
         return Some("failed as a candidate".into());
@@ -277,6 +281,8 @@ fn contained(replica: &Replica, case: &Case, standing: Standing<'_>) -> usize {
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 struct Rank<'c> {
     not_requested: bool,
+    /// Only a reason to prefer others: what a server says of grants may be read wrongly.
+    unopenable: bool,
     slow: bool,
     rule: PromotionRule,
     errant: bool,
@@ -293,6 +299,7 @@ struct Rank<'c> {
 fn rank<'c>(replica: &'c Replica, case: &'c Case, standing: Standing<'_>) -> Rank<'c> {
     Rank {
         not_requested: case.requested.as_ref() != Some(&replica.key),
+        unopenable: replica.unopenable,
         slow: standing.slow.contains(&replica.key),
         rule: replica.rule,
         errant: replica.errant,
@@ -314,6 +321,7 @@ fn because(best: &Rank<'_>, next: &Rank<'_>) -> String {
     }
     let criteria = [
         (best.not_requested != next.not_requested, "it was requested"),
+        (best.unopenable != next.unopenable, "the account may open it"),
         (best.slow != next.slow, "its receiving thread stopped at once"),
         (best.rule != next.rule, "promotion rule"),
         (best.errant != next.errant, "no transactions of its own"),

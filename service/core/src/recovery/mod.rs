@@ -161,6 +161,8 @@ pub struct Replica {
     pub left_behind: bool,
     /// A filter of the configuration forbids promoting it.
     pub banned: bool,
+    /// Our account lacks a privilege that its promotion takes.
+    pub unopenable: bool,
     /// It is in downtime.
     pub downtimed: bool,
     /// It writes a log that others can replicate from, of what it replicates itself.
@@ -260,6 +262,8 @@ impl Stage {
 pub struct Progress {
     /// Received and executed transactions of the replicas that answered, after they stopped receiving.
     pub positions: BTreeMap<InstanceKey, Gtids>,
+    /// Replicas that answered and would not stop receiving, with their words.
+    pub refused: BTreeMap<InstanceKey, String>,
     /// Replicas whose receiving thread had not stopped in time; it receives nothing, but cannot be moved yet.
     pub slow: BTreeSet<InstanceKey>,
     /// Replicas that cannot be moved below the successor.
@@ -354,6 +358,11 @@ pub enum Reply {
     },
     /// Still waiting, and it moves.
     Progressing,
+    /// It answered, and would not: a privilege is missing, or the like. It is alive, and trying again may not help.
+    Refused {
+        /// Its words.
+        why: String,
+    },
 }
 
 /// An action with what came of it; the error is for people.

@@ -18,6 +18,7 @@ use crate::{
     gtid::{self, Gtids},
     instance::{Instance, ReplicationGtid},
     key::InstanceKey,
+    observation::Part,
     policy::Filters,
     time::Timestamp,
     topology::Topology,
@@ -113,8 +114,12 @@ fn check_candidate(case: &Case, policy: &RecoveryPolicy) -> Result<(), Refusal> 
         .filter(|replica| replica.valid)
         .map(|replica| (replica.key.clone(), replica.position.clone()))
         .collect();
-    let standing =
-        Standing { positions: &positions, slow: &Default::default(), rejected: &Default::default() };
+    let standing = Standing {
+        positions: &positions,
+        refused: &Default::default(),
+        slow: &Default::default(),
+        rejected: &Default::default(),
+    };
     let choice = choice::choose(case, policy, standing)?;
     let Some(candidate) = case.replicas.iter().find(|replica| replica.key == choice.successor) else {
         return Ok(());
@@ -244,6 +249,7 @@ fn replica(
         rule: view.declared.promotion_rule(instance, candidate_expiry, now),
         left_behind: false,
         banned: filters.bans_promotion(&instance.key),
+        unopenable: record.unread.iter().any(|unread| unread.part == Part::Promotion),
         downtimed: view.declared.downtime_of(&instance.key, now).is_some(),
         logs_updates: instance.logs_replica_updates(),
         binlog_server: instance.is_binlog_server(),

@@ -215,7 +215,12 @@ impl Recovery {
                     if slow {
                         self.progress.slow.insert(key.clone());
                     }
+                    self.progress.refused.remove(&key);
                     self.progress.positions.insert(key, gtids);
+                }
+                (Action::StopReceiving(key), Ok(Reply::Refused { why })) => {
+                    self.progress.refused.insert(key.clone(), why.clone());
+                    silent.push((key, why));
                 }
                 (Action::StopReceiving(key), Ok(_)) => silent.push((key, "told no position".to_string())),
                 (Action::StopReceiving(key), Err(error)) => silent.push((key, error)),
@@ -242,8 +247,8 @@ impl Recovery {
     }
 
     fn standing(&self) -> Standing<'_> {
-        let Progress { positions, slow, rejected, .. } = &self.progress;
-        Standing { positions, slow, rejected }
+        let Progress { positions, refused, slow, rejected, .. } = &self.progress;
+        Standing { positions, refused, slow, rejected }
     }
 
     /// Chooses among those that answered, and goes where the choice leads.

@@ -31,6 +31,8 @@ struct Server {
     stuck: bool,
     detached: bool,
     unopenable: bool,
+    /// It refuses to stop: a privilege is missing.
+    denied: bool,
     /// It restarts once after it was stopped, and receives up to here.
     restarts_with: u64,
 }
@@ -54,6 +56,7 @@ fn parse_line(line: &str) -> (Replica, Server) {
         stuck: has("stuck"),
         detached: false,
         unopenable: has("unopenable"),
+        denied: has("denied"),
         restarts_with: value("restarts").map_or(0, |text| text.parse().expect("a number")),
     };
     let replica = Replica {
@@ -63,6 +66,7 @@ fn parse_line(line: &str) -> (Replica, Server) {
             .map_or(PromotionRule::Neutral, |rule| PromotionRule::parse(rule).expect("a rule")),
         left_behind: has("behind"),
         banned: has("banned"),
+        unopenable: has("nogrant"),
         downtimed: has("downtimed"),
         logs_updates: !has("nolog"),
         binlog_server: has("binlogserver"),
@@ -115,6 +119,9 @@ impl Fleet {
             Action::Fence(_) | Action::Unfence(_) => return Err("refused".into()),
             Action::StopReceiving(key) => {
                 let server = self.server(key)?;
+                if server.denied {
+                    return Ok(Reply::Refused { why: "error 1227".into() });
+                }
                 server.receiving = false;
                 return Ok(Reply::Position { gtids: set(server.received), slow: server.slow });
             }

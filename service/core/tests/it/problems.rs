@@ -4,6 +4,7 @@ use expect_test::{Expect, expect};
 use orchestrator_core::{
     InstanceKey,
     analysis::{concerns, problems},
+    observation::{Part, Unread},
     picture::draw,
     policy::AnalysisPolicy,
     topology::Topology,
@@ -80,6 +81,27 @@ fn an_old_primary_is_known_by_the_recovery_that_replaced_it() {
     };
     assert_eq!(reasons("a"), ["old_primary_returned"]);
     assert!(reasons("b").is_empty());
+}
+
+#[test]
+fn privileges_that_are_missing_are_named() {
+    let mut drawn = draw("a");
+    let key = InstanceKey::new("a", 3306);
+    let mut record = (**drawn.view.get(&key).unwrap()).clone();
+    let missing = "READ_ONLY ADMIN (opening and closing for writes)";
+    record.unread.push(Unread { part: Part::Privileges, error: missing.into() });
+    record.unread.push(Unread { part: Part::Replicas, error: "denied".into() });
+    drawn.view.insert(record);
+    let topology = Topology::of(&drawn.view);
+    let concerns = concerns(&drawn.view, &topology, drawn.view.get(&key).unwrap());
+    let told: Vec<_> = concerns.iter().map(|concern| format!("{}: {concern}", concern.reason())).collect();
+    assert_eq!(
+        told,
+        [
+            "privileges_missing: the account lacks READ_ONLY ADMIN (opening and closing for writes)",
+            "part_unread: list of replicas could not be read: denied"
+        ]
+    );
 }
 
 #[test]

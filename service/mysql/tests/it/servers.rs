@@ -129,6 +129,9 @@ fn any(sql: &str, variables: &[(&str, &str)], changed: &[(&str, &str)]) -> Answe
     if sql.starts_with("SELECT SLEEP") {
         return row(&[("slept", "0"), ("read_only", "1")]);
     }
+    if sql == "SHOW GRANTS" {
+        return row(&[("Grants for o@%", "GRANT ALL PRIVILEGES ON *.* TO `o`@`%`")]);
+    }
     if sql.starts_with("SELECT @@") {
         return select(sql, variables, changed);
     }

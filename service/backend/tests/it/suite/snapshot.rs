@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use orchestrator_backend::{
     AckSelector, Acknowledgement, AuditRow, Backend, CandidateRow, DowntimeRow, KeyValueRow, RecoveryFilter,
-    SnapshotError,
+    SNAPSHOT_VERSION, SnapshotError,
 };
 use orchestrator_core::instance::PromotionRule;
 use tempfile::TempDir;
@@ -30,6 +30,7 @@ fn populate(backend: &mut dyn Backend) {
     let pair = KeyValueRow { key: "k".into(), value: "v".into() };
     backend.put_key_value(&pair, after(0)).unwrap();
     backend.add_discovered(&key("seed"), after(0)).unwrap();
+    backend.issue_access_token(&super::tokens::token("p1", 0), after(-60)).unwrap();
     backend.register_detection(&detection("z", after(0)), after(-60)).unwrap();
     let forced = orchestrator_backend::BeginRecovery { forced: true, ..begin("1:z", "z", after(0)) };
     backend.begin_recovery(&forced).unwrap();
@@ -59,6 +60,7 @@ pub(crate) fn a_snapshot_carries_intent_and_nothing_else(make: Make) {
     assert_eq!(target.declared().unwrap(), source.declared().unwrap());
     assert_eq!(target.applied_mark().unwrap().as_deref(), Some(&b"mark"[..]));
     assert_eq!(target.recovery_steps("1:z").unwrap().len(), 1);
+    assert!(target.access_token("p1").unwrap().is_some());
     assert_eq!(target.unfinished_recoveries().unwrap(), source.unfinished_recoveries().unwrap());
 }
 
@@ -71,6 +73,7 @@ pub(crate) fn an_installed_snapshot_replaces_intent_and_keeps_observations(make:
     let declared = target.declared().unwrap();
     assert_eq!(declared, Default::default());
     assert!(target.discovered().unwrap().is_empty());
+    assert_eq!(target.access_token("p1").unwrap(), None);
     assert_eq!(target.instances().unwrap().len(), 1);
     target.install_snapshot(&file, b"n").unwrap();
 }
@@ -139,7 +142,11 @@ pub(crate) fn a_damaged_snapshot_changes_nothing(make: Make) {
 pub(crate) fn a_newer_snapshot_is_refused(make: Make) {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("snapshot");
-    fs::write(&file, "{\"orchestrator_intent\":2,\"more\":1}\n").unwrap();
+    let newer = SNAPSHOT_VERSION + 1;
+    fs::write(&file, format!("{{\"orchestrator_intent\":{newer},\"more\":1}}\n")).unwrap();
     let error = make().install_snapshot(&file, b"m").unwrap_err();
-    assert!(matches!(error, SnapshotError::Newer { found: 2, known: 1 }), "{error:?}");
+    assert!(
+        matches!(error, SnapshotError::Newer { found, known: SNAPSHOT_VERSION } if found == newer),
+        "{error:?}"
+    );
 }
