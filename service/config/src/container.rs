@@ -59,6 +59,21 @@ pub fn from_environment(variable: &dyn Fn(&str) -> Option<String>) -> Option<Sou
     Some(Source { path: PathBuf::from(NAME), text: format!("{{\n{}\n}}\n", lines.join(",\n")) })
 }
 
+/// What is each member's own where all share their files, as in a StatefulSet: read over them.
+const OWN_ADDRESSES: [(&str, &str); 2] =
+    [("ORCHESTRATOR_RAFT_ADVERTISE", "RaftAdvertise"), ("ORCHESTRATOR_HTTP_ADVERTISE", "HTTPAdvertise")];
+
+/// The document that this node's own addresses in the environment stand for, to be read after all files; `None` when
+/// there are none.
+pub fn addresses_from_environment(variable: &dyn Fn(&str) -> Option<String>) -> Option<Source> {
+    let set = |name: &str| variable(name).map(|text| text.trim().to_owned()).filter(|text| !text.is_empty());
+    let given = OWN_ADDRESSES.iter().filter_map(|(name, key)| Some((name, key, set(name)?)));
+    let (names, keys): (Vec<&str>, Map<String, Value>) =
+        given.map(|(name, key, value)| (*name, ((*key).to_owned(), json!(value)))).unzip();
+    let path = PathBuf::from(format!("environment ({})", names.join(", ")));
+    (!keys.is_empty()).then(|| Source { path, text: Value::Object(keys).to_string() })
+}
+
 /// A host of MySQL chooses the backend.
 fn backend(set: &dyn Fn(&str) -> Option<String>, keys: &mut Map<String, Value>) {
     let Some(host) = set("MYSQL_HOST").or_else(|| set("ORC_DB_HOST")) else {
@@ -162,5 +177,15 @@ mod tests {
     fn without_raft_nothing_is_asked_of_the_members() {
         let alone = written(&[("RAFT", "false"), ("PORT", "3001")]).expect("signs");
         assert_eq!((&alone["RaftEnabled"], &alone["ListenAddress"]), (&json!(false), &json!(":3001")));
+    }
+
+    #[test]
+    fn own_addresses_of_the_environment_are_a_document_of_their_own() {
+        let variable =
+            |name: &str| (name == "ORCHESTRATOR_RAFT_ADVERTISE").then(|| " o-0.o-raft:10008 ".to_owned());
+        let source = addresses_from_environment(&variable).expect("one is set");
+        assert_eq!(source.text, r#"{"RaftAdvertise":"o-0.o-raft:10008"}"#);
+        assert!(source.path.ends_with("environment (ORCHESTRATOR_RAFT_ADVERTISE)"), "{:?}", source.path);
+        assert!(addresses_from_environment(&|_| None).is_none());
     }
 }

@@ -9,7 +9,7 @@ use crate::problem::{Place, Problem, Report};
 
 /// Files read when none is named, in this order; a later one overrides key by key.
 ///
-/// Relative ones count from the current directory; those that are missing or unreadable are skipped.
+/// Relative ones count from the current directory; those that are missing are passed over.
 pub const SEARCH_PATH: [&str; 3] =
     ["/etc/orchestrator.conf.json", "conf/orchestrator.conf.json", "orchestrator.conf.json"];
 

@@ -46,6 +46,19 @@ pub struct KeySpec {
     pub plan: Plan,
 }
 
+/// Keys that this version takes over at a reload; all others wait for a restart, whatever [`KeySpec::reload`] says of
+/// the original. Shared with whoever rolls a change out.
+pub const RELOADABLE: &[&str] = &[
+    "AuthenticationMethod",
+    "HTTPAuthUser",
+    "HTTPAuthPassword",
+    "AuthUserHeader",
+    "PowerAuthUsers",
+    "PowerAuthGroups",
+    "ReadOnly",
+    "RaftNodes",
+];
+
 macro_rules! keys {
     ($($name:ident: $type:ty = $default:expr, $reload:ident, $plan:ident;)*) => {
         /// The document: every known key with its value and the place that set it.
@@ -132,8 +145,8 @@ keys! {
     // Backend database
     BackendDB: String = "mysql", Restart, Now;
     SQLite3DataFile: String = "", Restart, Now;
-    SkipOrchestratorDatabaseUpdate: bool = false, Restart, Later;
-    PanicIfDifferentDatabaseDeploy: bool = false, Restart, Later;
+    SkipOrchestratorDatabaseUpdate: bool = false, Restart, Now;
+    PanicIfDifferentDatabaseDeploy: bool = false, Restart, Now;
     MySQLOrchestratorHost: String = "", Live, Mysql;
     MySQLOrchestratorPort: u64 = 3306, Live, Mysql;
     MySQLOrchestratorDatabase: String = "", Live, Mysql;
@@ -334,12 +347,16 @@ keys! {
     CrashGraceSeconds: u64 = 0, Live, Now;
     // A primary that was shut down in order may come back for that long before it is replaced.
     CleanShutdownGraceSeconds: u64 = 15, Live, Now;
+    // How the log's lines are written: text, or json, an object a line. ORC_LOG_FORMAT in the environment wins.
+    LogFormat: String = "text", Restart, Now;
     // Where probes are answered besides the API's address, plain and without a password, as host:port or :port.
     ProbeListenAddress: String = "", Restart, Now;
     // Who forms the group out of empty nodes: auto (the nodes) or external (the API's raft-bootstrap).
     RaftBootstrap: String = "auto", Restart, Now;
     // Whose word changes the members of a running group: config (RaftNodes, and calls) or api (calls alone).
     RaftMembershipSource: String = "config", Restart, Now;
+    // A node that is in no working group that long after its start ends, with the reason; 0: it waits for ever.
+    RaftJoinTimeoutSeconds: u64 = 0, Restart, Now;
     // Holds the token by which an operator changes the group over the API; read at each use.
     OperatorTokenFile: String = "", Restart, Now;
     // Nodes talk TLS and prove by certificates of this authority who they are: all three files or none, in PEM.

@@ -15,11 +15,11 @@ mod secret;
 mod settings;
 mod value;
 
-pub use container::from_environment;
+pub use container::{addresses_from_environment, from_environment};
 pub use credentials::Outside;
 pub use file::{Changes, SEARCH_PATH, Source};
 pub use filter::{ClusterAliases, ClusterFilter, HostPattern, InstanceFilter, Patterns};
-pub use keys::{File, KEYS, KeySpec, Plan, Reload};
+pub use keys::{File, KEYS, KeySpec, Plan, RELOADABLE, Reload};
 pub use problem::{Invalid, Place, Problem};
 pub use secret::Secret;
 pub use settings::*;

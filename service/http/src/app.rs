@@ -28,8 +28,14 @@ pub(crate) struct Admission {
 
 impl App {
     pub(crate) fn new(settings: Settings, ports: Ports, metrics: Arc<Metrics>) -> Self {
-        let admission = Admission { auth: settings.auth.clone(), read_only: settings.read_only };
+        let auth = with_tokens(&ports, settings.auth.clone());
+        let admission = Admission { auth, read_only: settings.read_only };
         Self { ports, settings, metrics, admission: ArcSwap::from_pointee(admission) }
+    }
+
+    /// The same, with a place to keep tokens where the method needs one.
+    pub(crate) fn with_tokens(&self, auth: Auth) -> Auth {
+        with_tokens(&self.ports, auth)
     }
 
     /// The rules of the moment.
@@ -45,5 +51,12 @@ impl App {
     /// The newest health.
     pub(crate) fn health(&self) -> Arc<HealthView> {
         self.ports.node.health()
+    }
+}
+
+fn with_tokens(ports: &Ports, auth: Auth) -> Auth {
+    match &ports.tokens {
+        Some(tokens) => auth.with_tokens(tokens.clone()),
+        None => auth,
     }
 }

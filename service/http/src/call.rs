@@ -152,4 +152,10 @@ impl Picture {
         let found = lookup::cluster(&self.view, &self.topology, hint, default_port);
         found.map_err(|_| ApiError::UnknownCluster(hint.into()))
     }
+
+    /// The cluster that `hint` names in full: for what must not meet another one.
+    pub(crate) fn cluster_exactly(&self, hint: &str, default_port: u16) -> Result<Arc<str>, ApiError> {
+        let found = lookup::cluster_exactly(&self.view, &self.topology, hint, default_port);
+        found.map_err(|_| ApiError::UnknownCluster(hint.into()))
+    }
 }

@@ -18,6 +18,11 @@ use crate::{proxy::BodyError, tls::Tls};
 /// A leader that is not connected to within this, handshake included, is as good as gone: they are one
 /// network apart.
 const CONNECT_TIMEOUT: Duration = Duration::from_secs(2);
+/// A held connection whose other end acknowledges nothing for this long is dead: the leader's machine is gone, or its
+/// address is another one now. Only what a program takes to answer may take longer.
+const SILENCE_MAX: Duration = Duration::from_secs(3);
+/// While an answer is waited for, the other end is asked so often whether it is there.
+const PROBE_INTERVAL: Duration = Duration::from_secs(1);
 
 /// Connects to the leader with the certificates of the moment.
 #[derive(Clone)]
@@ -37,6 +42,9 @@ impl Connector {
         // The leader's scheme was looked at before; TLS comes on top here.
         tcp.enforce_http(false);
         tcp.set_nodelay(true);
+        tcp.set_tcp_user_timeout(Some(SILENCE_MAX));
+        tcp.set_keepalive(Some(PROBE_INTERVAL));
+        tcp.set_keepalive_interval(Some(PROBE_INTERVAL));
         Self { tcp, tls }
     }
 

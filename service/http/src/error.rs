@@ -52,6 +52,9 @@ pub(crate) enum ApiError {
     /// Nothing on top of the cluster.
     #[error("No masters found for {0}")]
     NoPrimary(String),
+    /// There is no such recovery, under this number or name.
+    #[error("Recovery not found: {0}")]
+    UnknownRecovery(String),
     /// Closing a recovery takes a reason.
     #[error("No acknowledge comment given")]
     NoComment,

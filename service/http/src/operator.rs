@@ -105,17 +105,18 @@ impl OperatorError {
 /// Compares the token of a request with that of `file`, which is read anew each time, so that it can be replaced.
 pub(crate) async fn let_in(file: Option<&Path>, headers: &HeaderMap) -> Result<(), OperatorError> {
     let file = file.ok_or(OperatorError::NoToken)?;
-    let expected = timeout(TOKEN_TIMEOUT, read_token(file)).await;
-    let expected = expected.ok().and_then(Result::ok).ok_or(OperatorError::UnreadableToken)?;
-    let expected = expected.trim_ascii();
-    if expected.is_empty() {
-        return Err(OperatorError::UnreadableToken);
-    }
+    let expected = token_of(file).await.ok_or(OperatorError::UnreadableToken)?;
     let given = headers.get(AUTHORIZATION).and_then(|value| value.as_bytes().strip_prefix(b"Bearer "));
     let given = given.ok_or(OperatorError::WrongToken)?;
     // Digests are of one length, so that not even the token's length can be measured.
-    let is_same: bool = Sha256::digest(given.trim_ascii()).ct_eq(&Sha256::digest(expected)).into();
+    let is_same: bool = Sha256::digest(given.trim_ascii()).ct_eq(&Sha256::digest(&expected)).into();
     is_same.then_some(()).ok_or(OperatorError::WrongToken)
+}
+
+/// The token in `file`; `None` when it cannot be read or is empty.
+pub(crate) async fn token_of(file: &Path) -> Option<Vec<u8>> {
+    let read = timeout(TOKEN_TIMEOUT, read_token(file)).await.ok()?.ok()?;
+    Some(read.trim_ascii().to_owned()).filter(|token| !token.is_empty())
 }
 
 async fn read_token(file: &Path) -> std::io::Result<Vec<u8>> {
@@ -153,6 +154,21 @@ pub struct MembersChanged {
     pub index: u64,
     /// The number that a new learner was given.
     pub node_id: Option<u64>,
+}
+
+/// What came of reading the configuration again.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Reloaded {
+    /// SHA-256 of the files that were read, one after the other. Hexadecimal.
+    pub config_hash: String,
+    /// That of `raft-status`; empty without raft.
+    pub raft_nodes_hash: String,
+    /// Keys that changed since the last time and hold from now on.
+    pub taken_over: Vec<String>,
+    /// Keys that changed since the start and wait for a restart.
+    pub needs_restart: Vec<String>,
+    /// What could not be taken over and why, one line each; it stays as it was.
+    pub problems: Vec<String>,
 }
 
 /// A group to be formed.

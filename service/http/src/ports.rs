@@ -11,11 +11,14 @@ use orchestrator_core::{
     policy::Filters, topology::Topology, view::InstanceRecord,
 };
 use orchestrator_wire::{
-    AuditRecord, BlockedRecord, ChangelogRecord, DetectionRecord, MemberStatus, NodeHealth, RecoveryRecord,
-    StepRecord,
+    AuditRecord, BlockedRecord, ChangelogRecord, DetectionRecord, MemberStatus, NodeHealth, RaftEvents,
+    RecoveryRecord, StepRecord,
 };
 
-pub use crate::operator::{BootstrapWish, MembersChange, MembersChanged, MembersWish};
+pub use crate::{
+    auth::StoredSecret,
+    operator::{BootstrapWish, MembersChange, MembersChanged, MembersWish, Reloaded},
+};
 
 /// Everything the API is given at its start.
 #[derive(Clone)]
@@ -32,6 +35,8 @@ pub struct Ports {
     pub raft: Option<Arc<dyn Raft>>,
     /// Filters of the configuration.
     pub filters: Arc<dyn Filters + Send + Sync>,
+    /// Where access tokens are kept; `None` = nowhere, and `AuthenticationMethod` `token` is refused.
+    pub tokens: Option<Arc<dyn Tokens>>,
 }
 
 /// The answer of a port that may wait. Every implementation has a deadline of its own.
@@ -263,21 +268,23 @@ pub trait Commands: Send + Sync {
 /// A token by which its holder may change things (`AuthenticationMethod` `token`).
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct AccessToken {
-    /// The half that only the holder knows.
-    pub secret: Secret<String>,
+    /// What is kept of the half that only the holder knows.
+    pub secret: StoredSecret,
     /// When it was made.
     pub generated_at: Timestamp,
     /// It can be redeemed again and again, and never grows old.
     pub is_reentrant: bool,
 }
 
-/// Where access tokens are kept, by their public half.
+/// Where access tokens are kept, by their public half. Called at the leader.
 pub trait Tokens: Send + Sync {
+    /// Makes a token for somebody and answers its public half; those made before `forget_before` are dropped.
+    fn issue(&self, owner: String, forget_before: Timestamp) -> Answer<'_, String>;
     /// The token of this public half, whether it was redeemed or not.
     fn find(&self, public: String) -> Answer<'_, Option<AccessToken>>;
-    /// Marks the token as redeemed and answers it, in one step, if it is reentrant, or if it was not redeemed
-    /// before and was made at `not_before` or later; else `None`.
-    fn redeem(&self, public: String, not_before: Timestamp) -> Answer<'_, Option<AccessToken>>;
+    /// Marks the token as redeemed and answers its other half, in one step, if it is reentrant, or if it was not
+    /// redeemed before and was made at `not_before` or later; else `None`.
+    fn redeem(&self, public: String, not_before: Timestamp) -> Answer<'_, Option<Secret<String>>>;
 }
 
 /// Roles in the raft group, by the words that clients know.
@@ -348,12 +355,18 @@ pub trait Node: Send + Sync {
     fn available_nodes(&self) -> Option<Vec<NodeHealth>>;
     /// Members that reported to this leader lately; `None` elsewhere.
     fn healthy_members(&self) -> Option<Vec<String>>;
+    /// Reads the configuration again, as SIGHUP does; `by` is for the audit. [`PortError::Failed`] when it makes no
+    /// sense: then nothing changed.
+    fn reload(&self, by: String) -> Answer<'_, Reloaded>;
 }
 
 /// The raft group.
 pub trait Raft: Send + Sync {
     /// Answer of `raft-status`.
     fn status(&self) -> MemberStatus;
+    /// Answer of `raft-events`: how this node stands, and what happened to it later than `since`, in microseconds
+    /// since the Unix epoch; 0 = all that it remembers.
+    fn events(&self, since: u64) -> RaftEvents;
     /// All members' addresses, this one included, sorted.
     fn peers(&self) -> Vec<String>;
     /// Hands leadership over to the member of this address, if this node leads. Returns at once.

@@ -5,6 +5,7 @@
 
 use std::{net::IpAddr, sync::Arc, time::Duration};
 
+use arc_swap::ArcSwap;
 use bytes::Bytes;
 use http::{
     HeaderMap, HeaderName, HeaderValue, Request, Response, StatusCode, Uri, Version,
@@ -36,7 +37,7 @@ const READ_TIMEOUT: Duration = Duration::from_secs(5);
 /// With the 5 s of the original their callers were told 502 while the leader carried on.
 const ACT_TIMEOUT: Duration = Duration::from_secs(300);
 /// Idle connections kept to the leader: bursts of clients reuse them.
-const IDLE_CONNECTIONS_MAX: usize = 8;
+const IDLE_CONNECTIONS_MAX: usize = 64;
 /// Idle for this long, a connection is closed: before the other side does it (see `HEADER_TIMEOUT` in the
 /// server), so that no request is sent into a closing connection.
 const IDLE_TIMEOUT: Duration = Duration::from_secs(5);
@@ -70,21 +71,45 @@ pub(crate) enum ForwardError {
 }
 
 /// Forwards requests to whoever leads.
-#[derive(Clone)]
 pub(crate) struct Proxy {
+    tls: Arc<Tls>,
+    held: ArcSwap<Held>,
+}
+
+/// Connections to the leader, and which generation of certificates they were made with.
+struct Held {
+    generation: u64,
     client: Client<Connector, Full<Bytes>>,
 }
 
-impl Proxy {
-    pub(crate) fn new(tls: Arc<Tls>) -> Self {
+impl Held {
+    fn new(tls: &Arc<Tls>) -> Self {
+        let generation = tls.generation();
         let client = Client::builder(TokioExecutor::new())
             .pool_timer(TokioTimer::new())
             .pool_idle_timeout(IDLE_TIMEOUT)
             .pool_max_idle_per_host(IDLE_CONNECTIONS_MAX)
             // `Host` stays as the client wrote it.
             .set_host(false)
-            .build(Connector::new(tls));
-        Self { client }
+            .build(Connector::new(tls.clone()));
+        Self { generation, client }
+    }
+}
+
+impl Proxy {
+    pub(crate) fn new(tls: Arc<Tls>) -> Self {
+        Self { held: ArcSwap::from_pointee(Held::new(&tls)), tls }
+    }
+
+    /// Connections that may be used: a leader that was believed by former files may no longer be.
+    fn held(&self) -> Arc<Held> {
+        let held = self.held.load_full();
+        if held.generation == self.tls.generation() {
+            return held;
+        }
+        let renewed = Arc::new(Held::new(&self.tls));
+        self.held.store(renewed.clone());
+        renewed
     }
 
     /// Sends a request to the leader and answers with what it answers.
@@ -101,7 +126,7 @@ impl Proxy {
             Access::Act | Access::Operator => ACT_TIMEOUT,
             Access::Open | Access::Read => READ_TIMEOUT,
         };
-        let answer = tokio::time::timeout(limit, self.client.request(outgoing));
+        let answer = tokio::time::timeout(limit, self.held().client.request(outgoing));
         let mut response = answer.await.map_err(|_| ForwardError::Timeout(limit))??;
         strip_hop_by_hop(response.headers_mut(), |_| false);
         *response.version_mut() = Version::HTTP_11;

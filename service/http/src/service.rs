@@ -1,6 +1,6 @@
 //! One request from end to end: checked, admitted, answered here or forwarded, counted, logged.
 
-use std::{net::IpAddr, sync::Arc, time::Instant};
+use std::{sync::Arc, time::Instant};
 
 use bytes::Bytes;
 use futures::future::BoxFuture;
@@ -15,15 +15,17 @@ use crate::{
     app::{Admission, App},
     auth::{Auth, InvalidAuth},
     call::{Call, Caller},
+    leader::{self, LEADER_WAIT, Place},
     metrics::{Metrics, RequestClass},
     operator,
     origin::{Origin, Stranger},
     pages::Page,
     path::{self, InvalidPath, Query},
     ports::Ports,
-    proxy::{self, Body, BodyError, FORWARDED_MARK, Proxy},
+    proxy::{self, Body, BodyError, FORWARDED_MARK, ForwardError, Proxy},
     reply,
     routes::{self, Base},
+    server::seldom::Seldom,
     settings::Settings,
     table::{Access, Class, Row, Table},
 };
@@ -39,6 +41,8 @@ struct Inner {
     base: Base,
     table: Table,
     proxy: Proxy,
+    /// Requests that no leader answered, by the reason.
+    unforwarded: Seldom,
     routes: BoxedFilter<(Response<Bytes>,)>,
 }
 
@@ -98,6 +102,7 @@ impl Api {
             base,
             table: Table::new(routes::rows()),
             proxy: Proxy::new(app.settings.tls.clone()),
+            unforwarded: Seldom::default(),
             routes: routes::filter(&app),
             app,
         };
@@ -109,12 +114,18 @@ impl Api {
         &self.inner.app.settings
     }
 
+    /// Is everything there that letting people in needs?
+    pub(crate) fn check_admission(&self) -> Result<(), InvalidAuth> {
+        self.inner.app.admission().auth.check()
+    }
+
     /// Admits by other rules from the next request on, without a restart. A method that lacks something is not
     /// taken over: what was in force stays in force.
     ///
     /// # Errors
     /// `token` without a store of tokens.
     pub fn readmit(&self, auth: Auth, read_only: bool) -> Result<(), InvalidAuth> {
+        let auth = self.inner.app.with_tokens(auth);
         auth.check()?;
         self.inner.app.set_admission(Admission { auth, read_only });
         Ok(())
@@ -161,8 +172,9 @@ impl Inner {
         let status = response.status().as_u16();
         let elapsed = started.elapsed();
         self.app.metrics.observe_request(class, status, elapsed);
-        let elapsed_ms = elapsed.as_secs_f64() * 1000.0;
-        debug!(%method, %path, status, elapsed_ms, peer = ?origin.address, "request");
+        let elapsed_ms = (elapsed.as_secs_f64() * 1e6).round() / 1e3;
+        let peer = origin.address.map(tracing::field::display);
+        debug!(%method, %path, status, elapsed_ms, peer, "request");
         response
     }
 
@@ -196,14 +208,26 @@ impl Inner {
                 return (boxed(reply::text(bad.status(), format!("{bad}\n"))), RequestClass::Local);
             }
         };
-        match self.leader_for(target.class()) {
-            None => (self.here(request, auth, user, &target).await, target.counted()),
-            Some(_) if request.headers().contains_key(FORWARDED_MARK) => {
-                (proxy::empty(StatusCode::LOOP_DETECTED), RequestClass::Forwarded)
-            }
-            Some(leader) => {
-                let client = origin.address.map(|address| address.ip());
-                (self.forward(request, auth, &leader, &target, client).await, RequestClass::Forwarded)
+        let forwarded = request.headers().contains_key(FORWARDED_MARK);
+        let deadline = tokio::time::Instant::now() + LEADER_WAIT;
+        let mut gone: Option<String> = None;
+        loop {
+            match leader::find(&self.app, target.class(), target.access(), gone.as_deref(), deadline).await {
+                Place::Here | Place::Unknown => {
+                    return (self.here(request, auth, user, &target).await, target.counted());
+                }
+                Place::At(_) if forwarded => {
+                    return (proxy::empty(StatusCode::LOOP_DETECTED), RequestClass::Forwarded);
+                }
+                Place::At(leader) => {
+                    let client = origin.address.map(|address| address.ip());
+                    let access = target.access();
+                    let answer = self.proxy.forward(request.clone(), &leader, access, auth, client).await;
+                    if !leader::is_untouched(&answer) || tokio::time::Instant::now() >= deadline {
+                        return (self.forwarded(answer, &leader, &target), RequestClass::Forwarded);
+                    }
+                    gone = Some(leader);
+                }
             }
         }
     }
@@ -237,7 +261,7 @@ impl Inner {
         if let Some(page) = Page::of(&path, &self.app.settings.prefix()).filter(|_| is_readable(method)) {
             return Ok(Target::Page(page));
         }
-        let row = self.base.route(&path).and_then(|route| self.table.find(route));
+        let row = self.base.find(&self.table, uri.path())?;
         let row = row.filter(|(row, _)| row.takes(method));
         Ok(row.map_or(Target::Nothing, |(row, _)| Target::Route(row)))
     }
@@ -253,36 +277,20 @@ impl Inner {
         origin.channel.check(&tls.valid_units)
     }
 
-    /// Where the leader is, if it is for the leader to answer. While nobody is known to lead, this node
-    /// answers as well as it can.
-    fn leader_for(&self, class: Class) -> Option<String> {
-        if class == Class::Local || self.app.ports.raft.is_none() {
-            return None;
-        }
-        let health = self.app.health();
-        let elsewhere = !health.is_leader
-            && !health.leader_uri.is_empty()
-            && health.leader_uri.trim_end_matches('/')
-                != self.app.settings.identity.own_uri.trim_end_matches('/');
-        elsewhere.then(|| health.leader_uri.clone())
-    }
-
-    async fn forward(
+    /// The leader's answer, or, with the reason in the log, none.
+    fn forwarded(
         &self,
-        request: Request<Bytes>,
-        auth: &Auth,
+        answer: Result<Response<Body>, ForwardError>,
         leader: &str,
         target: &Target,
-        client: Option<IpAddr>,
     ) -> Response<Body> {
-        match self.proxy.forward(request, leader, target.access(), auth, client).await {
-            Ok(response) => response,
-            Err(error) => {
+        answer.unwrap_or_else(|error| {
+            if let Some(left_out) = self.unforwarded.pass(&format!("{leader}: {error}")) {
                 let error = &error as &dyn std::error::Error;
-                warn!(leader, route = target.name(), error, "not forwarded");
-                proxy::empty(StatusCode::BAD_GATEWAY)
+                warn!(leader, route = target.name(), error, left_out, "not forwarded");
             }
-        }
+            proxy::empty(StatusCode::BAD_GATEWAY)
+        })
     }
 
     async fn here(

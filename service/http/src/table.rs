@@ -1,11 +1,11 @@
 //! The table of routes: what exists, who answers it, who may ask. Everything else is derived from it.
 
-use std::collections::HashMap;
+use std::{borrow::Cow, collections::HashMap};
 
 use futures::future::BoxFuture;
 use http::Method;
 
-use crate::{call::Call, reply::Outcome};
+use crate::{call::Call, path, reply::Outcome};
 
 /// One route.
 pub struct Row {
@@ -149,12 +149,32 @@ impl Table {
     /// The row of a decoded path below `/api/`, with or without one slash at its end.
     pub(crate) fn find(&self, path: &str) -> Option<(&'static Row, Params)> {
         let path = path.strip_suffix('/').unwrap_or(path);
-        let mut given = path.split('/');
-        let entries = self.by_first.get(given.next()?)?;
-        let given: Vec<&str> = given.collect();
-        entries.iter().find_map(|entry| Some((entry.row, entry.matches(&given)?)))
+        self.find_split(path.split('/').map(Cow::Borrowed), is_value)
+    }
+
+    /// The row of a path below `/api/` as it was written, if an encoded `/`, `?` or `#` is part of what a person
+    /// says in it. The original has no route for these, so no client can depend on it.
+    pub(crate) fn find_said(&self, path: &str) -> Option<(&'static Row, Params)> {
+        let path = path.strip_suffix('/').unwrap_or(path);
+        let said =
+            |name: &str, text: &str| is_value(name, text) || (SAID.contains(&name) && !text.is_empty());
+        let decoded = path.split('/').map(path::decode).collect::<Result<Vec<_>, _>>().ok()?;
+        self.find_split(decoded.into_iter(), said)
+    }
+
+    fn find_split<'p>(
+        &self,
+        mut given: impl Iterator<Item = Cow<'p, str>>,
+        fits: impl Fn(&str, &str) -> bool,
+    ) -> Option<(&'static Row, Params)> {
+        let entries = self.by_first.get(&*given.next()?)?;
+        let given: Vec<_> = given.collect();
+        entries.iter().find_map(|entry| Some((entry.row, entry.matches(&given, &fits)?)))
     }
 }
+
+/// Segments that hold what people say.
+const SAID: [&str; 2] = ["owner", "reason"];
 
 fn segments(template: &'static str) -> Vec<Segment> {
     let segment = |text: &'static str| match text.strip_prefix(':') {
@@ -165,7 +185,7 @@ fn segments(template: &'static str) -> Vec<Segment> {
 }
 
 impl Entry {
-    fn matches(&self, given: &[&str]) -> Option<Params> {
+    fn matches(&self, given: &[Cow<'_, str>], fits: impl Fn(&str, &str) -> bool) -> Option<Params> {
         if given.len() != self.segments.len() {
             return None;
         }
@@ -173,7 +193,7 @@ impl Entry {
         for (segment, text) in self.segments.iter().zip(given) {
             match segment {
                 Segment::Exactly(expected) if expected == text => {}
-                Segment::Any(name) if is_value(text) => params.push((*name, (*text).to_owned())),
+                Segment::Any(name) if fits(name, text) => params.push((*name, text.to_string())),
                 _ => return None,
             }
         }
@@ -181,9 +201,9 @@ impl Entry {
     }
 }
 
-/// At least one character, none that would have ended a path.
-fn is_value(text: &str) -> bool {
-    !text.is_empty() && !text.contains(['?', '#'])
+/// At least one character, none that would have ended a segment or the path.
+fn is_value(_name: &str, text: &str) -> bool {
+    !text.is_empty() && !text.contains(['/', '?', '#'])
 }
 
 /// Rows in the notation of the reference: `PA` proxied and authorised, `P_` proxied, `LA` and `L_` local,

@@ -4,6 +4,7 @@ pub mod analysis;
 pub mod audit;
 pub mod cluster;
 pub mod envelope;
+pub mod events;
 pub mod health;
 pub mod instance;
 pub mod json;
@@ -23,11 +24,12 @@ pub use audit::{
 };
 pub use cluster::{Candidate, ClusterInfo, Clusters};
 pub use envelope::Envelope;
+pub use events::{EventMember, RaftEvent, RaftEvents};
 pub use health::{HealthStatus, NodeHealth, RaftStatus};
 pub use instance::Instance;
 pub use key::Key;
 pub use lens::{Lens, Limits};
-pub use members::{DataState, MemberName, MemberStatus, Members};
+pub use members::{DataState, MemberName, MemberStatus, Members, Replication};
 pub use recovery::{
     Acknowledgement, CaseRecord, DetectionRecord, ProcessingNode, RecoveryRecord, TopologyRecovery,
 };

@@ -1,5 +1,7 @@
 //! The whole of `raft-status`: the fields of the original first, then what an operator of the group decides by.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 
 use crate::health::RaftStatus;
@@ -37,18 +39,28 @@ pub struct MemberStatus {
     pub membership: Members,
     /// A leader of others: milliseconds since a quorum last acknowledged it.
     pub last_quorum_ack_ms: Option<u64>,
+    /// A leader: how far each other member is, by its number; empty elsewhere.
+    pub replication: BTreeMap<u64, Replication>,
     /// Recoveries that this node drives at the moment.
     pub active_recoveries: u64,
     /// SHA-256 of this node's `RaftNodes`: with a port each, sorted, one a line. Hexadecimal.
     pub raft_nodes_hash: String,
+    /// SHA-256 of the configuration files that this node read last, one after the other. Hexadecimal.
+    pub config_hash: String,
+    /// Keys that changed in these files since the start and wait for a restart.
+    pub needs_restart: Vec<String>,
     /// Version of the program.
     pub version: String,
+    /// The oldest version that can read what this node has on disk: no older one may follow.
+    pub min_version: String,
     /// The group removed this node.
     pub removed: bool,
     /// Why it is not healthy; empty = it is.
     pub reason: String,
     /// Whom this node waits for and why, one line each.
     pub waiting_for: Vec<String>,
+    /// Members that this node cannot reach or that refuse it, and why, one line each.
+    pub peer_problems: Vec<String>,
     /// Voters whose `RaftNodes` differ from this node's, one line each.
     pub differing: Vec<String>,
 }
@@ -61,6 +73,18 @@ pub enum DataState {
     Empty,
     /// The log of a group.
     Present,
+    /// Something, in it or in the backend, that cannot be read as what it should be: `Reason` says what.
+    Corrupt,
+}
+
+/// How far a leader knows another member to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct Replication {
+    /// Index of the last log entry that it acknowledged; `null` while it acknowledged nothing.
+    pub matched_index: Option<u64>,
+    /// Milliseconds since it last acknowledged anything; `null` while it never did.
+    pub last_ack_ms: Option<u64>,
 }
 
 /// Who belongs to the group.

@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::check::{Check, Unit, optional_path, secret};
 use super::topology::TlsFiles;
 use crate::adjust::is_sqlite;
+use crate::keys::File;
 use crate::obsolete::nearest;
 use crate::secret::Secret;
 
@@ -50,6 +51,22 @@ pub struct MysqlBackend {
     pub use_tls: bool,
     /// Files and checks of TLS.
     pub tls: TlsFiles,
+}
+
+/// What is done about a schema that is not this version's.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct SchemaSettings {
+    /// Missing tables, columns and indexes are added; otherwise a schema that lacks something is refused.
+    pub complete: bool,
+    /// A schema that was deployed by other versions only is refused; an empty database is not.
+    pub only_own: bool,
+}
+
+pub(super) fn build_schema(file: &File) -> SchemaSettings {
+    SchemaSettings {
+        complete: !*file.SkipOrchestratorDatabaseUpdate,
+        only_own: *file.PanicIfDifferentDatabaseDeploy,
+    }
 }
 
 /// Connections to one backend, at most: beyond it a server's own limits are the matter.

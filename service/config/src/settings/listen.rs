@@ -211,10 +211,15 @@ pub(super) fn build_auth(check: &mut Check<'_>) -> HttpAuth {
             power_users: file.PowerAuthUsers.value.clone(),
             power_groups: file.PowerAuthGroups.value.clone(),
         },
-        "token" => HttpAuth::Token {
-            redeem_within: check.duration(&file.AccessTokenUseExpirySeconds, Unit::Seconds),
-            lifetime: check.duration(&file.AccessTokenExpiryMinutes, Unit::Minutes),
-        },
+        "token" => {
+            if file.OperatorTokenFile.is_empty() {
+                check.warn(field, "nobody can make tokens; write OperatorTokenFile");
+            }
+            HttpAuth::Token {
+                redeem_within: check.duration(&file.AccessTokenUseExpirySeconds, Unit::Seconds),
+                lifetime: check.duration(&file.AccessTokenExpiryMinutes, Unit::Minutes),
+            }
+        }
         other => {
             check.error(field, unknown_method(other));
             HttpAuth::None

@@ -10,17 +10,19 @@ mod detection;
 mod discovery;
 mod hooks;
 mod listen;
+mod logging;
 mod raft;
 mod recovery;
 mod topology;
 
 pub use audit::AuditSettings;
-pub use backend::{BackendSettings, MysqlBackend};
+pub use backend::{BackendSettings, MysqlBackend, SchemaSettings};
 pub use classification::ClassificationSettings;
 pub use detection::DetectionSettings;
 pub use discovery::{DiscoverySettings, HostnameResolve, InstanceNaming};
 pub use hooks::HookSettings;
 pub use listen::{HttpAuth, ListenSettings, ListenTls, MessageIdentity};
+pub use logging::LogFormat;
 pub use raft::{Bootstrap, MembershipSource, RaftSettings, RaftTls};
 pub use recovery::{BehindPolicy, RecoverySettings};
 pub use topology::{TlsFiles, TlsMode, TopologyAccess};
@@ -34,6 +36,8 @@ use check::Check;
 pub struct Settings {
     /// Whether the log shows each probe and request (`Debug`).
     pub debug: bool,
+    /// How its lines are written (`LogFormat`).
+    pub log_format: LogFormat,
     /// Where and how the API is served.
     pub listen: ListenSettings,
     /// HTTPS of the API.
@@ -42,6 +46,8 @@ pub struct Settings {
     pub auth: HttpAuth,
     /// Where state is kept.
     pub backend: BackendSettings,
+    /// What is done about a schema that is not this version's.
+    pub schema: SchemaSettings,
     /// The raft group; `None` for a node that stands alone and keeps no log.
     pub raft: Option<RaftSettings>,
     /// How the monitored servers are reached.
@@ -67,10 +73,12 @@ impl Settings {
         let raft = raft::build(&mut check);
         Self {
             debug: *file.Debug,
+            log_format: logging::build(&mut check),
             listen: listen::build(&mut check),
             tls: listen::build_tls(&mut check),
             auth: listen::build_auth(&mut check),
             backend: backend::build(&mut check),
+            schema: backend::build_schema(file),
             raft,
             topology: topology::build(&mut check),
             discovery: discovery::build(&mut check),

@@ -2,8 +2,9 @@
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::path::PathBuf;
+use std::time::Duration;
 
-use super::check::Check;
+use super::check::{Check, Unit};
 use super::listen::listen_port;
 use crate::address::{HostPort, parse_port};
 use crate::value::Field;
@@ -35,6 +36,18 @@ pub struct RaftSettings {
     pub bootstrap: Bootstrap,
     /// Whose word changes the members of a running group.
     pub membership_source: MembershipSource,
+    /// A node that is in no working group that long after its start ends; `None` = it waits for ever.
+    pub join_timeout: Option<Duration>,
+}
+
+impl RaftSettings {
+    /// A member's address as people write it in a call, in the form of `nodes`: with the port, in lower case.
+    ///
+    /// # Errors
+    /// It is no `host[:port]`; the text says what to write.
+    pub fn address(&self, text: &str) -> Result<String, String> {
+        HostPort::parse(text, self.default_port).map(|address| address.to_string())
+    }
 }
 
 /// Who forms a group out of empty nodes (`RaftBootstrap`).
@@ -90,6 +103,7 @@ pub(super) fn build(check: &mut Check<'_>) -> Option<RaftSettings> {
     let nodes = build_nodes(check, default_port);
     let tls = build_tls(check);
     let (bootstrap, membership_source) = (bootstrap(check), membership_source(check));
+    let join_timeout = check.optional_duration(&file.RaftJoinTimeoutSeconds, Unit::Seconds);
     let (bind, advertise, nodes) = (bind?, advertise?, nodes?);
     let advertise = find_this_node(check, &bind, advertise, &nodes)?;
     let nodes = if nodes.is_empty() { vec![advertise.clone()] } else { nodes };
@@ -104,6 +118,7 @@ pub(super) fn build(check: &mut Check<'_>) -> Option<RaftSettings> {
         tls,
         bootstrap,
         membership_source,
+        join_timeout,
     })
 }
 

@@ -1,6 +1,7 @@
 //! The members of the raft group: distinct, named, this node among them.
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use expect_test::{Expect, expect};
 use orchestrator_config::{Bootstrap, MembershipSource, RaftSettings};
@@ -166,4 +167,20 @@ fn who_decides_on_members_is_one_of_two_words_each() {
             error conf.json:2:41: RaftMembershipSource: "no" is not known; write config or api
         "#]],
     );
+}
+
+#[test]
+fn a_node_waits_for_its_group_for_ever_unless_told_otherwise() {
+    assert_eq!(raft(r#""RaftBind": "a""#).join_timeout, None);
+    let raft = raft(r#""RaftBind": "a", "RaftJoinTimeoutSeconds": 90"#);
+    assert_eq!(raft.join_timeout, Some(Duration::from_secs(90)));
+}
+
+#[test]
+fn addresses_of_calls_get_the_default_port() {
+    let raft = raft(r#""RaftBind": "a:1", "DefaultRaftPort": 7000"#);
+    assert_eq!(raft.address("Node-4").as_deref(), Ok("node-4:7000"));
+    assert_eq!(raft.address("::1").as_deref(), Ok("[::1]:7000"));
+    assert_eq!(raft.address("b:9").as_deref(), Ok("b:9"));
+    assert!(raft.address("a b").is_err_and(|text| text.contains("is no host")));
 }

@@ -1,11 +1,12 @@
 //! The table of keys against the documented one.
 
 use expect_test::expect_file;
-use orchestrator_config::{File, KEYS, KeySpec, Plan, Reload};
+use orchestrator_config::{File, KEYS, KeySpec, Plan, RELOADABLE, Reload};
 
 use crate::{dumped, load_with, loaded, messages};
 
-const OURS: [&str; 14] = [
+const OURS: [&str; 16] = [
+    "LogFormat",
     "FailureDetectionQuorum",
     "SharedProbing",
     "PrimaryPulseMilliseconds",
@@ -16,6 +17,7 @@ const OURS: [&str; 14] = [
     "ProbeListenAddress",
     "RaftBootstrap",
     "RaftMembershipSource",
+    "RaftJoinTimeoutSeconds",
     "OperatorTokenFile",
     "RaftTLSCertFile",
     "RaftTLSPrivateKeyFile",
@@ -105,4 +107,11 @@ fn only_obsolete_keys_never_follow_a_reload() {
     // The one exception is a key whose effect upstream is a defect; ours will have one.
     let never = KEYS.iter().filter(|key| key.reload == Reload::Never && key.plan != Plan::Obsolete);
     assert_eq!(never.map(|key| key.name).collect::<Vec<_>>(), ["MySQLTopologyMaxAllowedPacket"]);
+}
+
+#[test]
+fn what_is_taken_over_at_a_reload_is_a_key() {
+    for name in RELOADABLE {
+        assert!(KEYS.iter().any(|key| key.name == *name), "{name}");
+    }
 }

@@ -16,7 +16,7 @@ use orchestrator_core::Timestamp;
 
 pub use account::Account;
 pub use power::PowerUsers;
-pub use token::TokenAuth;
+pub use token::{StoredSecret, TokenAuth};
 
 use crate::ports::Tokens;
 

@@ -1,10 +1,12 @@
 //! Access tokens: two halves, of which the public one is passed around once and the secret one only ever
-//! lives in a cookie.
+//! lives in a cookie. What is stored is its digest.
 
 use std::{sync::Arc, time::Duration};
 
 use http::{HeaderMap, header::COOKIE};
+use orchestrator_config::Secret;
 use orchestrator_core::Timestamp;
+use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use tracing::warn;
 
@@ -14,6 +16,41 @@ use crate::ports::{AccessToken, PortError, Tokens};
 const COOKIE_NAME: &str = "access-token";
 /// Longest half of a token; both are 64 hexadecimal digits.
 const HALF_MAX_BYTES: usize = 128;
+/// Tells a stored digest from a secret that the original stored as it is.
+const DIGEST_MARK: &str = "sha256:";
+
+/// What is stored of the secret half: 256 random bits need no salt and no slow digest. Rows of the original, or
+/// written by a person, hold the secret itself.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StoredSecret(Secret<String>);
+
+impl StoredSecret {
+    /// As it was stored.
+    pub fn from_stored(text: String) -> Self {
+        Self(Secret::new(text))
+    }
+
+    /// What to store of `secret`: 71 characters.
+    pub fn digest_of(secret: &Secret<String>) -> String {
+        let digest = Sha256::digest(secret.reveal().as_bytes());
+        digest.iter().fold(DIGEST_MARK.to_owned(), |text, byte| text + &format!("{byte:02x}"))
+    }
+
+    /// The secret itself, where that is what was stored.
+    pub fn reveal_plain(&self) -> Option<Secret<String>> {
+        let stored = self.0.reveal();
+        (!stored.is_empty() && !stored.starts_with(DIGEST_MARK)).then(|| self.0.clone())
+    }
+
+    /// Is it this one? Takes the same time wherever the difference is.
+    pub(crate) fn is(&self, given: &str) -> bool {
+        let given = match self.reveal_plain() {
+            Some(_) => given.to_owned(),
+            None => Self::digest_of(&Secret::new(given.to_owned())),
+        };
+        self.0.reveal().as_bytes().ct_eq(given.as_bytes()).into()
+    }
+}
 
 /// Whoever holds a token may change things.
 #[derive(Clone)]
@@ -49,15 +86,25 @@ impl TokenAuth {
     }
 
     fn is_valid(&self, token: &AccessToken, secret: &str, now: Timestamp) -> bool {
-        let is_same: bool = token.secret.reveal().as_bytes().ct_eq(secret.as_bytes()).into();
-        is_same && (token.is_reentrant || now.since(token.generated_at) <= self.lifetime)
+        token.secret.is(secret) && (token.is_reentrant || now.since(token.generated_at) <= self.lifetime)
     }
 
     /// Redeems a public half: the cookie that lets its holder change things; `None` = not, or not again.
     pub(crate) async fn redeem(&self, public: &str, now: Timestamp) -> Result<Option<String>, PortError> {
         let Some(tokens) = self.tokens.as_ref().filter(|_| is_public_token(public)) else { return Ok(None) };
-        let token = tokens.redeem(public.to_owned(), now - self.redeem_within).await?;
-        Ok(token.map(|token| format!("{COOKIE_NAME}={public}:{}", token.secret.reveal())))
+        let secret = tokens.redeem(public.to_owned(), now - self.redeem_within).await?;
+        Ok(secret.map(|secret| format!("{COOKIE_NAME}={public}:{}", secret.reveal())))
+    }
+
+    /// Makes a token for `owner`: its public half, or `None` without a place to keep it.
+    pub(crate) async fn issue(&self, owner: &str, now: Timestamp) -> Result<Option<String>, PortError> {
+        let Some(tokens) = &self.tokens else { return Ok(None) };
+        tokens.issue(owner.to_owned(), now - self.lifetime).await.map(Some)
+    }
+
+    /// How long a token waits to be redeemed.
+    pub(crate) fn redeem_within(&self) -> Duration {
+        self.redeem_within
     }
 }
 
@@ -76,9 +123,21 @@ fn cookie(headers: &HeaderMap) -> Option<(&str, &str)> {
 
 #[cfg(test)]
 mod tests {
-    use orchestrator_config::Secret;
-
     use super::*;
+
+    #[test]
+    fn a_digest_is_stored_and_is_no_secret_itself() {
+        let stored = StoredSecret::digest_of(&Secret::new("s1".to_owned()));
+        assert_eq!(stored, "sha256:e8bc163c82eee18733288c7d4ac636db3a6deb013ef2d37b68322be20edc45cc");
+        let secret = StoredSecret::from_stored(stored.clone());
+        assert!(secret.is("s1") && secret.reveal_plain().is_none());
+        assert!(!secret.is(&stored) && !secret.is("") && !secret.is("s2"));
+        let by_the_original = StoredSecret::from_stored("s1".into());
+        assert!(by_the_original.is("s1") && !by_the_original.is("s2"));
+        assert_eq!(by_the_original.reveal_plain().unwrap().reveal(), "s1");
+        let empty = StoredSecret::from_stored(String::new());
+        assert!(!empty.is("") && empty.reveal_plain().is_none(), "a row without one lets nobody in");
+    }
 
     #[test]
     fn the_cookie_is_found_among_others() {
@@ -105,7 +164,7 @@ mod tests {
         let auth = TokenAuth::new(Duration::from_secs(60), Duration::from_secs(3600));
         let at = |seconds: i64| Timestamp::from_millis(seconds * 1000);
         let token = |is_reentrant| AccessToken {
-            secret: Secret::new("s1".into()),
+            secret: StoredSecret::from_stored("s1".into()),
             generated_at: at(1000),
             is_reentrant,
         };

@@ -14,6 +14,7 @@ mod operations;
 mod operator;
 mod raft;
 mod recovery;
+mod tokens;
 
 use std::{convert::Infallible, sync::Arc};
 
@@ -27,15 +28,15 @@ use crate::{
     gzip,
     operator::Posted,
     pages::Page,
-    path::{self, Query},
+    path::{self, InvalidPath, Query},
     proxy::NoBody,
     reply,
     settings::DEFAULT_STATUS_ENDPOINT,
-    table::{Row, Table},
+    table::{Params, Row, Table},
 };
 
 /// All groups; the ones that load balancers ask first.
-pub(crate) const GROUPS: [&[Row]; 11] = [
+pub(crate) const GROUPS: [&[Row]; 12] = [
     health::ROWS,
     raft::ROWS,
     instances::ROWS,
@@ -47,12 +48,16 @@ pub(crate) const GROUPS: [&[Row]; 11] = [
     recovery::ROWS,
     audit::ROWS,
     operator::ROWS,
+    tokens::ROWS,
 ];
 
 /// Every route that is served.
 pub fn rows() -> impl Iterator<Item = &'static Row> {
     GROUPS.into_iter().flatten()
 }
+
+/// A row, and what the path says in its open segments.
+type Found = (&'static Row, Params);
 
 /// Where the API begins and the status check is.
 #[derive(Debug, Clone)]
@@ -68,6 +73,16 @@ impl Base {
             other => other.into(),
         };
         Self { api: format!("{prefix}/api/"), status }
+    }
+
+    /// The row of a path as it was written.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub(crate) fn find(&self, table: &Table, written: &str) -> Result<Option<Found>, InvalidPath> {
+        let decoded = path::decode(written)?;
+        let said = self.route(written).and_then(|route| table.find_said(route));
+        Ok(said.or_else(|| self.route(&decoded).and_then(|route| table.find(route))))
     }
 
     /// The route's own part of a decoded path.
@@ -104,10 +119,8 @@ fn group(app: &Arc<App>, base: &Base, rows: &'static [Row]) -> BoxedFilter<(Resp
     warp::method()
         .and(warp::path::full())
         .and_then(move |method: Method, path: FullPath| {
-            let found = path::decode(path.as_str())
-                .ok()
-                .and_then(|path| base.route(&path).and_then(|route| table.find(route)))
-                .filter(|(row, _)| row.takes(&method));
+            let found = base.find(&table, path.as_str()).ok().flatten();
+            let found = found.filter(|(row, _)| row.takes(&method));
             std::future::ready(found.ok_or_else(warp::reject::not_found))
         })
         .and(warp::query::raw().or(warp::any().map(String::new)).unify())

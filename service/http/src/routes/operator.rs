@@ -1,4 +1,5 @@
-//! What only the operator of the group may ask for: posted, with a token of its own.
+//! What only the operator of the group may ask for: posted, with a token of its own; and the one of these that people
+//! ask for as well.
 
 use std::sync::Arc;
 
@@ -8,8 +9,8 @@ use crate::{
     call::Call,
     error::ApiError,
     operator::{BootstrapWish, MembersChange, MembersWish, OperatorError},
-    ports::Raft,
-    reply::{Outcome, raw},
+    ports::{Raft, Reloaded},
+    reply::{Outcome, ok, raw},
     table::{Row, rows},
 };
 
@@ -17,6 +18,8 @@ pub(super) const ROWS: &[Row] = rows![
     PT "raft-membership" => membership,
     LT "raft-bootstrap" => bootstrap,
     LT "raft-force-new-cluster" => force,
+    LT "operator/reload" => reload,
+    LA "reload-configuration" => reload_configuration,
 ];
 
 #[derive(Deserialize)]
@@ -83,6 +86,16 @@ struct GroupAnswer {
     epoch: Option<u64>,
 }
 
+#[derive(Serialize)]
+#[serde(rename_all = "PascalCase")]
+struct ReloadAnswer {
+    config_hash: String,
+    raft_nodes_hash: String,
+    taken_over: Vec<String>,
+    needs_restart: Vec<String>,
+    problems: Vec<String>,
+}
+
 fn group(call: &Call, name: &'static str) -> Result<Arc<dyn Raft>, ApiError> {
     call.app.ports.raft.clone().ok_or(ApiError::NoRaft(name))
 }
@@ -129,4 +142,17 @@ async fn force(call: Call) -> Outcome {
     let ForceBody { cluster_id, epoch } = body(&call)?;
     let epoch = group.force_new_cluster(cluster_id.clone(), epoch).await.map_err(OperatorError::from)?;
     raw(&GroupAnswer { cluster_id, epoch: Some(epoch) })
+}
+
+/// `operator/reload`: on this node, leader or not; answers what holds now and what waits for a restart.
+async fn reload(call: Call) -> Outcome {
+    let read = call.app.ports.node.reload("an operator".into()).await.map_err(OperatorError::from)?;
+    let Reloaded { config_hash, raft_nodes_hash, taken_over, needs_restart, problems } = read;
+    raw(&ReloadAnswer { config_hash, raft_nodes_hash, taken_over, needs_restart, problems })
+}
+
+/// `reload-configuration`: the same for people; as in the original, followers refuse.
+async fn reload_configuration(call: Call) -> Outcome {
+    call.app.ports.node.reload(call.actor()).await?;
+    ok("Config reloaded", &"")
 }

@@ -15,6 +15,7 @@ pub(super) const ROWS: &[Row] = rows![
     L_ "raft-leader" => leader,
     L_ "raft-peers" => peers,
     L_ "raft-status" => status,
+    L_ "raft-events" => events,
     L_ "raft-snapshot" => snapshot,
     PA "raft-add-peer/:addr" => add_peer,
     PA "raft-remove-peer/:addr" => remove_peer,
@@ -47,6 +48,13 @@ async fn peers(call: Call) -> Outcome {
 /// `raft-status`: all of that in one.
 async fn status(call: Call) -> Outcome {
     raw(&group(&call, "raft-state")?.status())
+}
+
+/// `raft-events?since=MICROSECONDS`: how this node stands, and what happened to it later than that; all that it
+/// remembers without `since`.
+async fn events(call: Call) -> Outcome {
+    let since = call.query.get("since").parse().unwrap_or(0);
+    raw(&group(&call, "raft-events")?.events(since))
 }
 
 /// `raft-snapshot`: on this node, leader or not. Changes nothing that is replicated.

@@ -170,11 +170,13 @@ async fn recover_with(call: &Call, skip_hooks: bool) -> Outcome {
     }
 }
 
-/// `ack-recovery/cluster/:clusterHint`.
+/// `ack-recovery/cluster/:clusterHint`: a hint that only resembles the name of a cluster closes nothing.
 async fn ack_cluster(call: Call) -> Outcome {
     comment(&call)?;
     let picture = call.picture();
-    acknowledge_cluster(&call, &picture, &call.cluster(&picture)?).await
+    let hint = call.param("clusterHint");
+    let cluster = picture.cluster_exactly(hint, call.app.settings.default_instance_port)?;
+    acknowledge_cluster(&call, &picture, &cluster).await
 }
 
 /// `ack-recovery/cluster/alias/:clusterAlias`.
@@ -200,13 +202,23 @@ async fn ack_instance(call: Call) -> Outcome {
 /// `ack-recovery/:recoveryId`: the details are the number as text.
 async fn ack_by_id(call: Call) -> Outcome {
     let id = call.id("recoveryId")?;
+    comment(&call)?;
+    check_known(&call, RecoveryFilter::Id(id), &id.to_string()).await?;
     acknowledge(&call, AckScope::Id(id), "Acknowledged recovery", &id.to_string()).await
 }
 
 /// `ack-recovery/uid/:uid`.
 async fn ack_by_uid(call: Call) -> Outcome {
     let uid = call.param("uid").to_owned();
+    comment(&call)?;
+    check_known(&call, RecoveryFilter::Uid(uid.clone()), &uid).await?;
     acknowledge(&call, AckScope::Uid(uid.clone()), "Acknowledged recovery", &uid).await
+}
+
+/// The original says of any number that it was acknowledged.
+async fn check_known(call: &Call, filter: RecoveryFilter, name: &str) -> Result<(), ApiError> {
+    let known = call.app.ports.history.recoveries(filter, false, call.page()).await?;
+    if known.is_empty() { Err(ApiError::UnknownRecovery(name.into())) } else { Ok(()) }
 }
 
 /// `ack-all-recoveries`: the details are the comment.

@@ -6,7 +6,8 @@
 mod arrival;
 mod bind;
 mod connections;
-mod seldom;
+mod crowd;
+pub(crate) mod seldom;
 
 use std::{net::SocketAddr, path::PathBuf};
 
@@ -38,7 +39,7 @@ impl Server {
     /// something.
     pub async fn bind(api: Api) -> Result<Self, BindError> {
         let settings = api.settings();
-        settings.auth.check()?;
+        api.check_admission()?;
         let listener = match &settings.listen {
             Listen::Tcp(address) => Listener::Tcp(bind::tcp(address).await?),
             Listen::Unix(path) => Listener::Unix(bind::unix(path).await?, path.clone()),

@@ -2,32 +2,26 @@
 
 use std::{path::Path, sync::Arc};
 
-use jiff::Timestamp;
+use orchestrator_tls::{Fingerprint, Pair, PemFile, provider, system_authorities};
 use rustls::{
     ClientConfig, RootCertStore, ServerConfig,
     client::verify_server_cert_signed_by_trust_anchor,
-    crypto::{CryptoProvider, ring},
-    pki_types::{CertificateDer, PrivateKeyDer, UnixTime},
+    pki_types::UnixTime,
     server::{ParsedCertificate, WebPkiClientVerifier},
 };
-use sha2::{Digest, Sha256};
 use tokio::sync::OnceCell;
 use tracing::warn;
 
-use super::{
-    TlsSettings,
-    files::{Source, TlsError, system_authorities},
-    verify::AnyCertificate,
-};
+use super::{TlsError, TlsSettings, verify::AnyCertificate};
 
 /// The only protocol that is spoken over TLS.
 const PROTOCOL: &[u8] = b"http/1.1";
 
 /// The files' contents, as they were read.
 pub(super) struct Files {
-    certificate: Option<Source>,
-    private_key: Option<Source>,
-    authority: Option<Source>,
+    certificate: Option<PemFile>,
+    private_key: Option<PemFile>,
+    authority: Option<PemFile>,
 }
 
 impl Files {
@@ -40,39 +34,25 @@ impl Files {
     }
 
     /// Tells contents apart.
-    pub(super) fn fingerprint(&self) -> [u8; 32] {
-        let mut digest = Sha256::new();
-        for file in [&self.certificate, &self.private_key, &self.authority] {
-            let bytes = file.as_ref().map_or(&[][..], |file| &file.bytes);
-            digest.update(bytes.len().to_be_bytes());
-            digest.update(bytes);
-        }
-        digest.finalize().into()
+    pub(super) fn fingerprint(&self) -> Fingerprint {
+        Fingerprint::of([&self.certificate, &self.private_key, &self.authority].map(Option::as_ref))
     }
 }
 
-async fn read(key: &'static str, path: Option<&Path>) -> Result<Option<Source>, TlsError> {
+async fn read(key: &'static str, path: Option<&Path>) -> Result<Option<PemFile>, TlsError> {
     match path {
-        Some(path) => Source::read(key, path).await.map(Some),
+        Some(path) => Ok(Some(PemFile::read(key, path).await?)),
         None => Ok(None),
     }
 }
 
-/// A certificate chain and its key.
-struct Pair {
-    chain: Vec<CertificateDer<'static>>,
-    key: PrivateKeyDer<'static>,
-    not_after: Timestamp,
-}
-
 /// Everything that new connections are made with, one generation of it.
 pub(super) struct Loaded {
-    pub(super) fingerprint: [u8; 32],
+    pub(super) fingerprint: Fingerprint,
     pub(super) generation: u64,
-    /// Until when the node's own certificate is valid.
-    pub(super) not_after: Option<Timestamp>,
     pub(super) server: Option<Arc<ServerConfig>>,
-    pair: Option<Pair>,
+    /// The node's own certificate and key.
+    pub(super) pair: Option<Pair>,
     authorities: Option<Arc<RootCertStore>>,
     client: OnceCell<Arc<ClientConfig>>,
 }
@@ -81,9 +61,8 @@ impl Loaded {
     /// Nothing is configured.
     pub(super) fn nothing() -> Self {
         Self {
-            fingerprint: [0; 32],
+            fingerprint: Fingerprint::of([]),
             generation: 0,
-            not_after: None,
             server: None,
             pair: None,
             authorities: None,
@@ -95,7 +74,7 @@ impl Loaded {
         settings: &TlsSettings,
         files: Files,
         generation: u64,
-        now: Timestamp,
+        now: UnixTime,
     ) -> Result<Self, TlsError> {
         let fingerprint = files.fingerprint();
         let pair = pair(&files, now)?;
@@ -104,14 +83,12 @@ impl Loaded {
         let server = match (&pair, settings.serve) {
             (_, false) => None,
             (None, true) => return Err(TlsError::Missing("SSLCertFile")),
-            (Some(pair), true) => Some(Arc::new(server(settings, &files, pair, authorities.as_ref()).await?)),
+            (Some(pair), true) => Some(Arc::new(server(settings, pair, authorities.as_ref()).await?)),
         };
         if let (Some(pair), Some(authorities), false) = (&pair, &authorities, settings.skip_verify) {
             warn_of_stranger(pair, authorities, now);
         }
-        let not_after = pair.as_ref().map(|pair| pair.not_after);
-        let client = OnceCell::new();
-        Ok(Self { fingerprint, generation, not_after, server, pair, authorities, client })
+        Ok(Self { fingerprint, generation, server, pair, authorities, client: OnceCell::new() })
     }
 
     /// How the leader is connected to. Made when it is first needed: most groups speak plain HTTP, and the
@@ -136,37 +113,29 @@ impl Loaded {
             None => Ok(builder.with_no_client_auth()),
             Some(pair) => builder
                 .with_client_auth_cert(pair.chain.clone(), pair.key.clone_key())
-                .map_err(|source| unusable(settings.certificate.as_deref(), source)),
+                .map_err(TlsError::Unusable),
         }
     }
-}
-
-fn provider() -> Arc<CryptoProvider> {
-    Arc::new(ring::default_provider())
 }
 
 async fn authorities(given: Option<&Arc<RootCertStore>>) -> Result<Arc<RootCertStore>, TlsError> {
     match given {
         Some(given) => Ok(given.clone()),
-        None => system_authorities().await.map(Arc::new),
+        None => system_authorities().await.map(Arc::new).ok_or(TlsError::NoAuthority),
     }
 }
 
-fn pair(files: &Files, now: Timestamp) -> Result<Option<Pair>, TlsError> {
+fn pair(files: &Files, now: UnixTime) -> Result<Option<Pair>, TlsError> {
     match (&files.certificate, &files.private_key) {
         (None, None) => Ok(None),
         (Some(_), None) => Err(TlsError::Half("SSLPrivateKeyFile")),
         (None, Some(_)) => Err(TlsError::Half("SSLCertFile")),
-        (Some(certificate), Some(key)) => {
-            let (chain, facts) = certificate.chain(now)?;
-            Ok(Some(Pair { chain, key: key.private_key()?, not_after: facts.not_after }))
-        }
+        (Some(certificate), Some(key)) => Ok(Some(Pair::of(certificate, key, now)?)),
     }
 }
 
 async fn server(
     settings: &TlsSettings,
-    files: &Files,
     pair: &Pair,
     given: Option<&Arc<RootCertStore>>,
 ) -> Result<ServerConfig, TlsError> {
@@ -185,30 +154,15 @@ async fn server(
         builder.with_no_client_auth()
     };
     let made = builder.with_single_cert(pair.chain.clone(), pair.key.clone_key());
-    let mut config = made.map_err(|source| mismatch_or_unusable(files, source))?;
+    let mut config = made.map_err(TlsError::Unusable)?;
     config.alpn_protocols = vec![PROTOCOL.to_vec()];
     Ok(config)
 }
 
-fn mismatch_or_unusable(files: &Files, source: rustls::Error) -> TlsError {
-    let path = |file: &Option<Source>| file.as_ref().map(|file| file.path.clone()).unwrap_or_default();
-    match source {
-        rustls::Error::InconsistentKeys(_) => {
-            TlsError::Mismatch { key: path(&files.private_key), certificate: path(&files.certificate) }
-        }
-        other => TlsError::Unusable { certificate: path(&files.certificate), source: other },
-    }
-}
-
-fn unusable(certificate: Option<&Path>, source: rustls::Error) -> TlsError {
-    TlsError::Unusable { certificate: certificate.map(Path::to_owned).unwrap_or_default(), source }
-}
-
 /// Other nodes trust `SSLCAFile`, too: a certificate of another authority serves clients, but followers
 /// would not forward to this node.
-fn warn_of_stranger(pair: &Pair, authorities: &RootCertStore, now: Timestamp) {
-    let now = UnixTime::since_unix_epoch(std::time::Duration::from_secs(now.as_second().unsigned_abs()));
-    let algorithms = ring::default_provider().signature_verification_algorithms.all;
+fn warn_of_stranger(pair: &Pair, authorities: &RootCertStore, now: UnixTime) {
+    let algorithms = provider().signature_verification_algorithms.all;
     let verified = ParsedCertificate::try_from(&pair.chain[0]).and_then(|own| {
         verify_server_cert_signed_by_trust_anchor(&own, authorities, &pair.chain[1..], now, algorithms)
     });

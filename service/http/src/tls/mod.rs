@@ -1,27 +1,22 @@
 //! HTTPS: the certificate that this node shows, whom it believes, and how both change without a restart.
 
-mod der;
-mod files;
+mod error;
 mod loaded;
 mod verify;
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{path::PathBuf, sync::Arc};
 
 use arc_swap::ArcSwap;
-use jiff::Timestamp;
-use rustls::{ClientConfig, ServerConfig, pki_types::CertificateDer};
-use tokio::sync::Mutex;
-use tokio_util::sync::CancellationToken;
+use orchestrator_tls::{Facts, Fingerprint, Watched};
+use rustls::{
+    ClientConfig, ServerConfig,
+    pki_types::{CertificateDer, UnixTime},
+};
+use tokio::sync::{Mutex, watch};
 use tracing::{error, info, warn};
 
-pub use files::TlsError;
+pub use error::TlsError;
 use loaded::{Files, Loaded};
-
-/// How often the files are looked at: certificates are renewed days before they expire, and a file that is
-/// mounted anew is there within a minute.
-const LOOK_EVERY: Duration = Duration::from_secs(30);
-/// A certificate that ends sooner than this should have been renewed.
-const RENEW_BEFORE: Duration = Duration::from_secs(7 * 24 * 3600);
 
 /// Keys of the configuration about TLS of the API. The default is plain HTTP; a leader that says `https` is
 /// then believed if the system's authorities vouch for it.
@@ -67,6 +62,8 @@ pub(crate) struct Acceptor {
 pub struct Tls {
     settings: TlsSettings,
     current: ArcSwap<Loaded>,
+    /// Counts what was read, from 0.
+    generation: watch::Sender<u64>,
     /// One at a time, so that an older one never replaces a newer.
     reloading: Mutex<()>,
 }
@@ -91,17 +88,22 @@ impl Tls {
             return Err(TlsError::Missing("SSLPrivateKeyFile"));
         }
         let files = Files::read(&settings).await?;
-        let loaded = Loaded::build(&settings, files, 0, Timestamp::now()).await?;
+        let loaded = Loaded::build(&settings, files, 0, UnixTime::now()).await?;
         let tls = Self::over(settings, loaded);
         tls.tell("TLS files read");
         Ok(Arc::new(tls))
     }
 
     fn over(settings: TlsSettings, loaded: Loaded) -> Self {
-        Self { settings, current: ArcSwap::from_pointee(loaded), reloading: Mutex::new(()) }
+        Self {
+            settings,
+            current: ArcSwap::from_pointee(loaded),
+            generation: watch::Sender::new(0),
+            reloading: Mutex::new(()),
+        }
     }
 
-    /// Reads the files again, for new connections; those that are open end with their next answer.
+    /// Reads the files again, for new connections; those that are open end with the answer under way.
     ///
     /// # Errors
     /// As [`Tls::load`]. What was in use stays in use, and the log says so.
@@ -109,12 +111,14 @@ impl Tls {
         let _one = self.reloading.lock().await;
         let generation = self.current.load().generation + 1;
         let loaded = match Files::read(&self.settings).await {
-            Ok(files) => Loaded::build(&self.settings, files, generation, Timestamp::now()).await,
+            Ok(files) => Loaded::build(&self.settings, files, generation, UnixTime::now()).await,
             Err(error) => Err(error),
         };
         match loaded {
             Ok(loaded) => {
                 self.current.store(Arc::new(loaded));
+                // After the files, so that whoever connects anew meets the new ones.
+                self.generation.send_replace(generation);
                 self.tell("TLS files read again");
                 Ok(())
             }
@@ -126,28 +130,15 @@ impl Tls {
         }
     }
 
-    /// Looks at the files now and then and reads them again when they changed, until `stop`: where they are
-    /// mounted from a secret, nobody sends a signal.
-    pub async fn watch_files(&self, stop: CancellationToken) {
-        let mut seen = Some(self.current.load().fingerprint);
-        loop {
-            tokio::select! {
-                biased;
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(LOOK_EVERY) => {}
-            }
-            let now = Files::read(&self.settings).await.ok().map(|files| files.fingerprint());
-            if now != seen && now != Some(self.current.load().fingerprint) {
-                // What is wrong is said once, until the files change again.
-                let _ = self.reload().await;
-            }
-            seen = now;
-        }
+    /// Looks at the files now and then and reads them again when they changed, for ever: where they are mounted from
+    /// a secret, nobody sends a signal.
+    pub async fn watch_files(&self) {
+        orchestrator_tls::watch(self).await;
     }
 
     /// Until when this node's certificate is valid, in seconds since 1970; `None` = it has none.
     pub fn expires_at(&self) -> Option<i64> {
-        self.current.load().not_after.map(Timestamp::as_second)
+        self.current.load().pair.as_ref().map(|pair| pair.not_after.as_second())
     }
 
     /// For the next connection of a client; `None` = plain HTTP.
@@ -156,9 +147,16 @@ impl Tls {
         current.server.clone().map(|config| Acceptor { config, generation: current.generation })
     }
 
-    /// Counts what was read, from 0.
+    /// Which files are in use: counts from 0.
     pub(crate) fn generation(&self) -> u64 {
-        self.current.load().generation
+        *self.generation.borrow()
+    }
+
+    /// Waits until a connection of this generation is outdated.
+    pub(crate) async fn outdates(&self, generation: u64) {
+        let newer = |now: &u64| *now > generation;
+        // The sender lives as long as we are borrowed.
+        drop(self.generation.subscribe().wait_for(newer).await);
     }
 
     /// For the next connection to the leader.
@@ -172,12 +170,27 @@ impl Tls {
     }
 
     fn tell(&self, what: &'static str) {
-        let Some(not_after) = self.current.load().not_after else { return };
-        info!(%not_after, "{what}");
-        let left = not_after.duration_since(Timestamp::now());
-        if left.unsigned_abs() < RENEW_BEFORE {
-            warn!(%not_after, "the certificate of the API expires soon");
+        let current = self.current.load();
+        let Some(pair) = &current.pair else { return };
+        info!(not_after = %pair.not_after, "{what}");
+        if pair.is_due(UnixTime::now()) {
+            warn!(not_after = %pair.not_after, "the certificate of the API expires soon");
         }
+    }
+}
+
+impl Watched for Tls {
+    async fn look(&self) -> Option<Fingerprint> {
+        Files::read(&self.settings).await.ok().map(|files| files.fingerprint())
+    }
+
+    fn in_use(&self) -> Fingerprint {
+        self.current.load().fingerprint
+    }
+
+    async fn take_over(&self) {
+        // What is wrong is in the log.
+        let _ = self.reload().await;
     }
 }
 
@@ -189,7 +202,7 @@ impl std::fmt::Debug for Tls {
 
 /// Units of a certificate that was verified; none when it cannot be read.
 pub(crate) fn units(certificate: &CertificateDer<'_>) -> Vec<String> {
-    der::Facts::read(certificate).map(|facts| facts.units).unwrap_or_default()
+    Facts::read(certificate).map(|facts| facts.units).unwrap_or_default()
 }
 
 fn warn_of_settings(settings: &TlsSettings) {

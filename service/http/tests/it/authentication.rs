@@ -11,7 +11,7 @@ use orchestrator_config::{HttpAuth, Secret};
 use orchestrator_core::Timestamp;
 use orchestrator_http::{
     Auth, BindError, InvalidAuth, Listen, Server, Settings,
-    ports::{AccessToken, Answer, PortError, Tokens},
+    ports::{AccessToken, Answer, PortError, StoredSecret, Tokens},
 };
 
 use crate::{
@@ -200,6 +200,9 @@ async fn the_user_that_a_proxy_named_reaches_the_leader() {
     assert!(leader.world.node.asked().is_empty());
 }
 
+/// What every token is redeemed for.
+const SECRET_HALF: &str = "5ec7e7";
+
 /// Tokens by their public half: redeemed or not, and what is kept of them.
 #[derive(Default)]
 struct FakeTokens {
@@ -209,12 +212,19 @@ struct FakeTokens {
 
 impl FakeTokens {
     fn add(&self, public: &str, generated_at: Timestamp, is_reentrant: bool) {
-        let token = AccessToken { secret: secret("5ec7e7"), generated_at, is_reentrant };
+        let stored = StoredSecret::digest_of(&secret(SECRET_HALF));
+        let token = AccessToken { secret: StoredSecret::from_stored(stored), generated_at, is_reentrant };
         self.tokens.lock().unwrap().push((public.into(), false, token));
     }
 }
 
 impl Tokens for FakeTokens {
+    fn issue(&self, owner: String, forget_before: Timestamp) -> Answer<'_, String> {
+        assert_eq!(forget_before, NOW - Duration::from_secs(86_400));
+        self.add(&format!("for{owner}"), NOW, false);
+        async move { Ok(format!("for{owner}")) }.boxed()
+    }
+
     fn find(&self, public: String) -> Answer<'_, Option<AccessToken>> {
         let tokens = self.tokens.lock().unwrap();
         let found = tokens.iter().find(|(name, ..)| *name == public).map(|(.., token)| token.clone());
@@ -222,16 +232,16 @@ impl Tokens for FakeTokens {
         async move { answer }.boxed()
     }
 
-    fn redeem(&self, public: String, not_before: Timestamp) -> Answer<'_, Option<AccessToken>> {
+    fn redeem(&self, public: String, not_before: Timestamp) -> Answer<'_, Option<Secret<String>>> {
         let mut tokens = self.tokens.lock().unwrap();
         let found = tokens.iter_mut().find(|(name, redeemed, token)| {
             *name == public && (token.is_reentrant || (!redeemed && token.generated_at >= not_before))
         });
-        let token = found.map(|(_, redeemed, token)| {
+        let redeemed = found.map(|(_, redeemed, _)| {
             *redeemed = true;
-            token.clone()
+            secret(SECRET_HALF)
         });
-        async move { Ok(token) }.boxed()
+        async move { Ok(redeemed) }.boxed()
     }
 }
 
@@ -269,6 +279,39 @@ async fn a_token_is_redeemed_once_for_a_cookie_that_other_sites_cannot_use() {
     for _ in 0..2 {
         assert_eq!(redeem(&world, "abc3").await.status(), 302, "reentrant");
     }
+}
+
+/// Posts a wish for a token with the operator's token.
+async fn issue(world: &World, body: &str) -> Answered {
+    let request = Request::builder().method("POST").uri("/orc/api/operator/access-token");
+    world.send(request.header("authorization", "Bearer op").body(body.to_owned()).unwrap()).await
+}
+
+#[tokio::test]
+async fn the_operator_makes_tokens_and_nobody_else() {
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "op\n").unwrap();
+    let operator_token_file = Some(file.path().to_owned());
+    let auth = Auth::new(&token_method()).unwrap().with_tokens(Arc::new(FakeTokens::default()));
+    let url_prefix = "/orc".into();
+    let settings = Settings { auth, url_prefix, operator_token_file, ..Settings::default() };
+    let world = World::with(FakeNode::default(), settings.clone());
+    issue(&world, r#"{"Owner":"Ann"}"#).await.is(
+        StatusCode::OK,
+        r#"{"PublicToken":"forAnn","Path":"/orc/web/access-token?publicToken=forAnn","RedeemWithinSeconds":60}"#,
+    );
+    assert_eq!(issue(&world, "").await.json()["PublicToken"], "for", "for nobody in particular");
+    assert_eq!(redeem(&world, "forAnn").await.status(), 302);
+    for (body, status) in [(r#"{"Owner":7}"#, 400), (r#"{"owner":"x"}"#, 400), ("x", 400)] {
+        assert_eq!(issue(&world, body).await.status(), status, "{body}");
+    }
+    let long = format!(r#"{{"Owner":"{}"}}"#, "x".repeat(129));
+    assert_eq!(issue(&world, &long).await.status(), 400);
+    world.api.readmit(Auth::new(&HttpAuth::None).unwrap(), false).unwrap();
+    let answer = issue(&world, "").await;
+    assert_eq!((answer.status(), &answer.json()["Code"]), (409, &"ERROR".into()), "another method");
+    let closed = World::with(FakeNode::default(), Settings { operator_token_file: None, ..settings });
+    assert_eq!(issue(&closed, "").await.status(), 403);
 }
 
 #[tokio::test]

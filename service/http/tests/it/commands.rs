@@ -99,6 +99,8 @@ async fn downtimes_have_a_length() {
         assert_eq!(details, json!({"Hostname": "db1", "Port": 3306}));
         assert_eq!(world.node.asked(), [format!("downtime db1:3306 by ann for \"new disk\" {asked}")]);
     }
+    done(&world, "begin-downtime/db1/3306/ann/disk%20a%2Fb%3F/1h", "Downtime begun: db1:3306").await;
+    assert_eq!(world.node.asked(), ["downtime db1:3306 by ann for \"disk a/b?\" 3600s"]);
     world.fails(&format!("{base}/soon"), "Cannot parse simple time: soon").await;
     done(&world, "end-downtime/db1/3306", "Downtime ended: db1:3306").await;
     assert_eq!(world.node.asked(), ["end downtime db1:3306"]);
@@ -163,7 +165,8 @@ async fn closing_recoveries_takes_a_comment() {
     ] {
         let route = format!("ack-recovery/{route}");
         assert_eq!(done(&world, &format!("{route}?comment=%20seen+it%20"), message).await, details);
-        assert_eq!(world.node.asked(), [format!("ack {asked} by orc-0: seen it")]);
+        let last = world.node.asked().pop();
+        assert_eq!(last, Some(format!("ack {asked} by orc-0: seen it")));
         for without in [route.clone(), format!("{route}?comment=+")] {
             world.fails(&without, "No acknowledge comment given").await;
         }
@@ -172,6 +175,19 @@ async fn closing_recoveries_takes_a_comment() {
     assert_eq!(details, "done");
     world.fails("ack-all-recoveries", "No acknowledge comment given").await;
     world.fails("ack-recovery/seven?comment=x", "Invalid id: seven").await;
+}
+
+#[tokio::test]
+async fn only_what_is_named_in_full_is_closed() {
+    let world = World::default();
+    for hint in ["prod", "d", "b1"] {
+        let message = format!("Unable to determine cluster name. clusterHint={hint}");
+        world.fails(&format!("ack-recovery/cluster/{hint}?comment=x"), &message).await;
+    }
+    let world = World::with(FakeNode { has_history: false, ..FakeNode::default() }, Default::default());
+    world.fails("ack-recovery/7?comment=x", "Recovery not found: 7").await;
+    world.fails("ack-recovery/uid/1:ab?comment=x", "Recovery not found: 1:ab").await;
+    assert!(!world.node.asked().iter().any(|asked| asked.starts_with("ack")));
 }
 
 #[tokio::test]
@@ -184,7 +200,7 @@ async fn global_recoveries_are_switched_and_told() {
     assert_eq!(done(&world, "check-global-recoveries", "Global recoveries enabled").await, "enabled");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn whoever_may_not_act_is_refused_before_anything_happens() {
     let read_only = World::with(FakeNode::default(), Settings { read_only: true, ..Settings::default() });
     let worlds = [

@@ -11,12 +11,12 @@ use orchestrator_http::{
     ports::{
         AckScope, Answer, BootstrapWish, Commands, DetectionFilter, DowntimeWish, HealthView, History,
         InstanceOperation, MembersChanged, MembersWish, Node, Page, Picture, PoolMember, PortError, Ports,
-        Raft, Reads, RecoverOutcome, RecoverWish, RecoveryFilter, Role,
+        Raft, Reads, RecoverOutcome, RecoverWish, RecoveryFilter, Reloaded, Role,
     },
 };
 use orchestrator_wire::{
     AuditRecord, BlockedRecord, CaseRecord, ChangelogRecord, DetectionRecord, MemberStatus, NodeHealth,
-    ProcessingNode, RaftStatus, RecoveryRecord, StepRecord,
+    ProcessingNode, RaftEvent, RaftEvents, RaftStatus, RecoveryRecord, StepRecord,
 };
 use serde_json::Value;
 
@@ -120,6 +120,14 @@ impl Node for FakeNode {
     fn healthy_members(&self) -> Option<Vec<String>> {
         self.health().is_leader.then(|| vec!["orc-0".into()])
     }
+    fn reload(&self, by: String) -> Answer<'_, Reloaded> {
+        self.answer(format!("reload by {by}"), || Reloaded {
+            config_hash: "c0ffee".into(),
+            taken_over: vec!["RaftNodes".into()],
+            needs_restart: vec!["RaftBind".into()],
+            ..Reloaded::default()
+        })
+    }
 }
 
 impl Raft for FakeNode {
@@ -130,6 +138,15 @@ impl Raft for FakeNode {
             ..Default::default()
         };
         MemberStatus { status, ..MemberStatus::default() }
+    }
+    fn events(&self, since: u64) -> RaftEvents {
+        let happened = [5, 7].map(|unix_microseconds| RaftEvent {
+            unix_microseconds,
+            kind: "candidate".into(),
+            ..RaftEvent::default()
+        });
+        let events = happened.into_iter().filter(|event| event.unix_microseconds > since).collect();
+        RaftEvents { node: "orc-0:10008".into(), events, ..RaftEvents::default() }
     }
     fn peers(&self) -> Vec<String> {
         vec!["orc-0:10008".into(), "orc-1:10008".into()]
@@ -334,6 +351,7 @@ impl World {
             node: node.clone(),
             raft: raft.then(|| node.clone() as Arc<dyn Raft>),
             filters: Arc::new(NoFilters),
+            tokens: None,
         };
         Self { api: Api::new(settings, ports, Arc::new(Metrics::new())), node }
     }

@@ -1,5 +1,7 @@
 //! A follower and a leader, each with its own socket.
 
+use std::time::Duration;
+
 use http::{Request, StatusCode};
 use orchestrator_http::{Listen, Origin, ports::HealthView};
 use tokio::net::TcpListener;
@@ -46,7 +48,7 @@ async fn a_follower_answers_for_itself_what_is_about_itself() {
     follower.get("/api/nosuch").await.is(StatusCode::NOT_FOUND, "404 page not found\n");
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn a_node_without_leader_reads_and_does_not_act() {
     let alone = World::default().health(isolated());
     assert_eq!(alone.get("/api/clusters").await.status(), 200);
@@ -70,6 +72,44 @@ async fn a_leader_that_cannot_be_reached_is_an_empty_502() {
         let follower = World::default().health(follower_of(&uri));
         follower.get("/api/clusters").await.is(StatusCode::BAD_GATEWAY, "");
     }
+}
+
+/// When an election in these tests is over.
+const ELECTED_AFTER: Duration = Duration::from_millis(50);
+
+/// Asks for a change and lets `next` be elected meanwhile.
+async fn act_while_elected(follower: &World, next: &Running) -> u16 {
+    let elected = async {
+        tokio::time::sleep(ELECTED_AFTER).await;
+        *follower.node.health.lock().unwrap() = follower_of(&next.uri()).into();
+    };
+    tokio::join!(follower.get("/api/forget/db2/3306"), elected).0.status()
+}
+
+#[tokio::test]
+async fn who_asks_for_a_change_during_an_election_waits_for_its_end() {
+    let (next, follower) = (Running::tcp().await, World::default().health(isolated()));
+    assert_eq!(act_while_elected(&follower, &next).await, 200);
+    assert_eq!(next.world.node.asked(), ["forget db2:3306"]);
+}
+
+#[tokio::test]
+async fn what_a_leader_that_is_gone_did_not_take_goes_to_the_next() {
+    let free = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let next = Running::tcp().await;
+    let follower = World::default().health(follower_of(&format!("http://{free}")));
+    assert_eq!(act_while_elected(&follower, &next).await, 200);
+    assert_eq!(next.world.node.asked(), ["forget db2:3306"]);
+}
+
+#[tokio::test]
+async fn what_a_leader_that_handed_over_did_not_take_goes_to_the_next() {
+    let (old, next) = (Running::tcp().await, Running::tcp().await);
+    *old.world.node.health.lock().unwrap() = follower_of(&next.uri()).into();
+    let follower = World::default().health(follower_of(&old.uri()));
+    assert_eq!(act_while_elected(&follower, &next).await, 200);
+    assert!(old.world.node.asked().is_empty());
+    assert_eq!(next.world.node.asked(), ["forget db2:3306"]);
 }
 
 #[tokio::test]

@@ -59,7 +59,7 @@ async fn the_group_is_described_by_every_node() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn only_the_leader_yields() {
     let world = World::default();
     let answer = world.get("/api/raft-yield/orc-1:10008").await;
@@ -75,7 +75,7 @@ async fn only_the_leader_yields() {
     }
 }
 
-#[tokio::test]
+#[tokio::test(start_paused = true)]
 async fn members_come_and_go_at_the_leader_alone() {
     let world = World::default();
     world.get("/api/raft-add-peer/orc-3").await.is(StatusCode::OK, "\"orc-3:10008\"");
@@ -108,10 +108,25 @@ async fn without_raft_its_routes_say_so() {
         ("raft-state", "raft-state"),
         ("raft-health", "raft-state"),
         ("raft-status", "raft-state"),
+        ("raft-events", "raft-events"),
     ] {
         world.fails(route, &format!("{name}: not running with raft setup")).await;
     }
     world.get("/api/leader-check").await.is(StatusCode::OK, "\"OK\"");
+}
+
+#[tokio::test]
+async fn a_watcher_asks_for_what_is_later_than_what_it_knows() {
+    let world = World::default();
+    let told = async |path: &str| {
+        let json = world.get(path).await.json();
+        assert_eq!(json["Node"], "orc-0:10008");
+        json["Events"].as_array().unwrap().iter().map(|e| e["UnixMicroseconds"].as_u64().unwrap()).collect()
+    };
+    let all: Vec<u64> = told("/api/raft-events").await;
+    let later: Vec<u64> = told("/api/raft-events?since=5").await;
+    let nonsense: Vec<u64> = told("/api/raft-events?since=yesterday").await;
+    assert_eq!((all, later, nonsense), (vec![5, 7], vec![7], vec![5, 7]));
 }
 
 #[tokio::test]

@@ -64,7 +64,7 @@ async fn nobody_is_let_in_without_the_token_of_the_file() {
         (Some(&file), "Bearer", "missing or wrong"),
     ] {
         let world = world(file);
-        for route in ["raft-membership", "raft-bootstrap", "raft-force-new-cluster"] {
+        for route in ["raft-membership", "raft-bootstrap", "raft-force-new-cluster", "operator/reload"] {
             let answer = post(&world, route, authorization, ADD).await;
             let json = answer.json();
             assert_eq!((answer.status(), &json["Code"]), (403, &json!("ERROR")), "{route}");
@@ -127,4 +127,29 @@ async fn members_are_changed_by_the_leader_and_the_rest_by_whoever_is_asked() {
     assert_eq!(post(&world, "raft-membership", "Bearer secret", ADD).await.status(), 502);
     let force = r#"{"ClusterID":"c","Epoch":1}"#;
     assert_eq!(post(&world, "raft-force-new-cluster", "Bearer secret", force).await.status(), 200);
+}
+
+#[tokio::test]
+async fn a_reload_works_on_a_follower_and_tells_what_holds_and_what_waits() {
+    let file = token("secret");
+    let world = world(Some(&file)).health(follower_of("http://127.0.0.1:1"));
+    let answer = post(&world, "operator/reload", "Bearer secret", "").await;
+    answer.is(
+        StatusCode::OK,
+        r#"{"ConfigHash":"c0ffee","RaftNodesHash":"","TakenOver":["RaftNodes"],"NeedsRestart":["RaftBind"],"Problems":[]}"#,
+    );
+    assert_eq!(world.node.asked(), ["reload by an operator"]);
+    *world.node.fails.lock().unwrap() = Some(PortError::Failed("the configuration cannot be used".into()));
+    let answer = post(&world, "operator/reload", "Bearer secret", "").await;
+    assert_eq!((answer.status(), &answer.json()["Code"]), (500, &json!("ERROR")));
+}
+
+#[tokio::test]
+async fn people_reload_the_leader_and_are_refused_by_followers() {
+    let world = world(None);
+    let answer = world.get("/api/reload-configuration").await;
+    answer.is(StatusCode::OK, r#"{"Code":"OK","Message":"Config reloaded","Details":""}"#);
+    let world = world.health(follower_of("http://127.0.0.1:1"));
+    let answer = world.get("/api/reload-configuration").await;
+    assert_eq!((answer.status(), &answer.json()["Message"]), (500, &json!("Unauthorized")));
 }

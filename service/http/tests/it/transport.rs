@@ -86,6 +86,20 @@ async fn paths_are_matched_decoded() {
 }
 
 #[tokio::test]
+async fn what_people_say_may_hold_what_separates() {
+    let world = World::default();
+    for said in ["disk%20a%2Fb", "why%3F", "%231", "a%2Fb%2Fc%2Fd"] {
+        for path in ["/api/begin-downtime/db1/3306/ann/", "/api/begin-downtime/db1/3306/a%2Fb/"] {
+            for end in ["", "/", "/1h", "/1h/"] {
+                let answer = world.get(&format!("{path}{said}{end}")).await;
+                assert_eq!(answer.status(), 200, "{path}{said}{end}");
+            }
+        }
+    }
+    world.get("/api/begin-downtime/db1/3306/ann/a/b/1h").await.is(StatusCode::NOT_FOUND, NOT_FOUND);
+}
+
+#[tokio::test]
 async fn malformed_and_overlong_paths_are_named() {
     let world = World::default();
     for (path, message) in [

@@ -7,11 +7,13 @@ use jiff::{Timestamp, civil::DateTime, tz::TimeZone};
 
 /// What a certificate says of itself.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Facts {
-    pub(crate) not_before: Timestamp,
-    pub(crate) not_after: Timestamp,
+pub struct Facts {
+    /// The first second in which it is valid.
+    pub not_before: Timestamp,
+    /// The last second in which it is valid.
+    pub not_after: Timestamp,
     /// Organisational units of the subject, in its order.
-    pub(crate) units: Vec<String>,
+    pub units: Vec<String>,
 }
 
 const INTEGER: u8 = 0x02;
@@ -27,8 +29,8 @@ const VERSION: u8 = 0xa0;
 const UNIT: &[u8] = &[0x55, 0x04, 0x0b];
 
 impl Facts {
-    /// Reads a certificate in DER.
-    pub(crate) fn read(der: &[u8]) -> Option<Self> {
+    /// Reads a certificate in DER; `None` when it is none.
+    pub fn read(der: &[u8]) -> Option<Self> {
         let mut certificate = Reader(der).inside(SEQUENCE)?.inside(SEQUENCE)?;
         if certificate.0.first() == Some(&VERSION) {
             certificate.next()?;
