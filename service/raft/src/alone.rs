@@ -19,7 +19,8 @@ const NAME: &str = "127.0.0.1:10008";
 impl RaftNode {
     /// Starts a node that stands alone: it leads within milliseconds, accepts no peer and calls none.
     ///
-    /// `data_dir` holds its log; what the log led to is in the machine.
+    /// `data_dir` is an empty folder for its log, for this life alone: what the log led to is in the machine, and a
+    /// log of another life would be applied to it anew.
     ///
     /// # Errors
     /// As [`RaftNode::start`].

@@ -23,7 +23,7 @@ pub use reply::{BlockedBy, Reply};
 
 /// The newest form of a command that this program knows. Raised with each new or changed variant; see
 /// [`Command::version`].
-pub const COMMAND_VERSION: u32 = 1;
+pub const COMMAND_VERSION: u32 = 2;
 
 /// One replicated instruction.
 ///
@@ -123,13 +123,44 @@ pub enum Command {
     AckRecovery(Acknowledge),
     /// Ends what is due.
     Expire(Expire),
+    /// Adds a token by which somebody may change things, once it is redeemed.
+    IssueAccessToken {
+        /// The half by which it is redeemed.
+        public: String,
+        /// The digest of a secret that nobody knows, until it is redeemed.
+        secret: String,
+        /// For whom.
+        owner: String,
+        /// Now.
+        #[serde(with = "form::time")]
+        at: Timestamp,
+        /// Those issued before this go.
+        #[serde(with = "form::time")]
+        forget_before: Timestamp,
+    },
+    /// Redeems a token for a secret.
+    RedeemAccessToken {
+        /// The half by which it is redeemed.
+        public: String,
+        /// The digest of the secret.
+        secret: String,
+        /// It must have been issued at this time or later.
+        #[serde(with = "form::time")]
+        not_before: Timestamp,
+        /// Now.
+        #[serde(with = "form::time")]
+        at: Timestamp,
+    },
 }
 
 impl Command {
     /// The version in which the form of this command was last changed. It is what the log carries, so that
     /// an older node stops only at commands that it does not know.
     pub fn version(&self) -> u32 {
-        1
+        match self {
+            Self::IssueAccessToken { .. } | Self::RedeemAccessToken { .. } => 2,
+            _ => 1,
+        }
     }
 }
 
@@ -159,6 +190,9 @@ impl fmt::Display for Command {
             Self::EndRecovery(end) => write!(f, "end recovery {}", end.uid),
             Self::AckRecovery(ack) => write!(f, "acknowledge {}, by {}", ack.selector, ack.by),
             Self::Expire(_) => f.write_str("expire what is due"),
+            // Who reads it in a log within a minute could redeem it.
+            Self::IssueAccessToken { owner, .. } => write!(f, "issue an access token for {owner:?}"),
+            Self::RedeemAccessToken { .. } => f.write_str("redeem an access token"),
         }
     }
 }

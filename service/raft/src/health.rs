@@ -8,7 +8,9 @@ use std::fmt;
 use std::time::Duration;
 
 use serde::Serialize;
+use tokio::time::Instant;
 
+use crate::lease::{Lease, Until};
 use crate::member::{Member, NodeId};
 
 /// The four states that clients know.
@@ -118,6 +120,10 @@ pub(crate) struct Facts {
     /// Age of the last acknowledgement by a quorum.
     pub(crate) ack_age: Option<Duration>,
     pub(crate) silence_limit: Duration,
+    /// A leader leads for so long after a quorum acknowledged it: nobody else can be elected before.
+    pub(crate) lease: Duration,
+    /// This node gave leadership away in this term, so that its lease binds nobody.
+    pub(crate) given_away: bool,
     pub(crate) draining: bool,
     pub(crate) waiting: bool,
     pub(crate) fatal: Option<String>,
@@ -169,6 +175,39 @@ pub(crate) fn assess(facts: &Facts) -> (NodeState, bool, Option<String>) {
     (state, live, reason)
 }
 
+/// Until when this may be said. `now` was read before the ages in `facts` were.
+pub(crate) fn lease(facts: &Facts, now: Instant) -> Lease {
+    if facts.removed_at.is_some() {
+        return Lease::default();
+    }
+    let after = |age, limit| if facts.only_voter { Until::Ever } else { Until::after(now, age, limit) };
+    match facts.role {
+        Role::Leader => Lease {
+            leads: if facts.given_away { Until::Never } else { after(facts.ack_age, facts.lease) },
+            live: after(facts.ack_age, facts.silence_limit),
+        },
+        Role::Follower | Role::Learner if facts.leader.is_some() => {
+            Lease { leads: Until::Never, live: Until::after(now, facts.contact_age, facts.silence_limit) }
+        }
+        _ => Lease::default(),
+    }
+}
+
+impl Health {
+    /// What is left of it when nothing was heard since, for longer than it could be believed.
+    pub(crate) fn lapsed(&self) -> Self {
+        let lapsed = Self {
+            state: if self.state == NodeState::Shutdown { self.state } else { NodeState::Candidate },
+            healthy: false,
+            is_part_of_quorum: false,
+            leader: None,
+            ..self.clone()
+        };
+        let reason = "this node slept: it does not know yet who leads".to_owned();
+        Self { reason: lapsed.reason.clone().or(Some(reason)), ..lapsed }
+    }
+}
+
 /// Why no live leader is known.
 fn silence(facts: &Facts) -> Option<String> {
     let limit = facts.silence_limit;
@@ -211,6 +250,25 @@ mod tests {
             assert_eq!((state, live), (NodeState::Candidate, false));
             assert!(reason.unwrap().contains("quorum"));
         }
+    }
+
+    #[test]
+    fn what_is_said_ends_by_the_clock_and_leading_ends_with_the_lease() {
+        let now = Instant::now();
+        let of = |facts: &Facts, later: Duration| {
+            let holds = lease(facts, now).at(now + later);
+            (holds.leads, holds.live)
+        };
+        let leader = Facts { ack_age: Some(LIMIT / 10), lease: LIMIT / 2, ..facts(Role::Leader) };
+        assert_eq!(of(&leader, LIMIT / 5), (true, true));
+        assert_eq!(of(&leader, LIMIT * 2 / 5), (false, true));
+        assert_eq!(of(&leader, LIMIT * 9 / 10), (false, false));
+        let follower = Facts { contact_age: Some(LIMIT / 10), ..facts(Role::Follower) };
+        assert_eq!(of(&follower, LIMIT / 2), (false, true));
+        assert_eq!(of(&follower, LIMIT * 9 / 10), (false, false));
+        assert_eq!(of(&Facts { only_voter: true, ..leader.clone() }, LIMIT * 9), (true, true));
+        assert_eq!(of(&Facts { given_away: true, ..leader.clone() }, Duration::ZERO), (false, true));
+        assert_eq!(of(&Facts { removed_at: Some(3), ..leader }, Duration::ZERO), (false, false));
     }
 
     #[test]

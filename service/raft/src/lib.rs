@@ -2,10 +2,13 @@
 
 mod alone;
 mod error;
+mod events;
 mod fatal;
+mod files;
 mod formation;
 mod health;
 mod identity;
+mod lease;
 mod local;
 mod log;
 mod member;
@@ -19,20 +22,24 @@ mod start;
 mod state;
 mod transport;
 mod types;
+mod work;
 
 pub mod command;
 pub mod machine;
 
 pub use crate::error::{AskError, ProposeError, StartError, YieldError};
+pub use crate::events::{EventKind, GroupEvent, REMEMBERED};
 pub use crate::health::{Health, NodeState, PeerHealth};
+pub use crate::lease::Holds;
 pub use crate::member::{DEFAULT_RAFT_PORT, Member, NodeId, PeerName};
-pub use crate::membership::{ChangeError, Membership};
+pub use crate::membership::{ChangeError, Membership, Progress};
 pub use crate::node::RaftNode;
 pub use crate::observer::Leadership;
 pub use crate::port::{Answerer, Machine, MachineError};
 pub use crate::settings::{Bootstrap, MAX_NODES, MembershipSource, Policy, RaftSettings, Timings};
 pub use crate::start::Wire;
 pub use crate::transport::{Acceptor, ByteStream, Dialer, TcpDialer, TlsError, TlsSettings};
+pub use crate::work::{Access, Disk, Fate};
 
 /// The largest command that the log takes, serialized. 32 of them fit in one frame between nodes.
 pub const MAX_COMMAND_BYTES: usize = 1024 * 1024;

@@ -11,16 +11,18 @@ use tokio::task::JoinHandle;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 use tokio_util::task::TaskTracker;
-use tracing::{info, warn};
 
+use crate::events::{Campaign, EventKind, Happening, Journal};
 use crate::fatal::Fatal;
 use crate::identity::Identity;
+use crate::lease::{Holds, Lease};
 use crate::log::LogStore;
 use crate::member::{Member, MemberInfo, NodeId, PeerName};
 use crate::membership::{KnownMembership, Wish};
 use crate::settings::Checked;
 use crate::transport::{Members, NodeReport};
 use crate::types::{LogId, Vote};
+use crate::work::Work;
 
 /// Who does not ask again within this time has gone: joining nodes ask several times a second.
 const APPLICANT_LIMIT: Duration = Duration::from_secs(3);
@@ -33,6 +35,8 @@ pub(crate) struct Local {
     pub(crate) log: LogStore,
     /// Owner of every task that this crate starts.
     pub(crate) tasks: TaskTracker,
+    /// How files are read and written.
+    pub(crate) work: Work,
     /// The event loop on which they run, whoever starts them.
     home: Handle,
     /// Ends them.
@@ -41,6 +45,15 @@ pub(crate) struct Local {
     pub(crate) draining: AtomicBool,
     /// The term in which this node leads; 0 while it does not.
     pub(crate) leading_term: AtomicU64,
+    /// The term that this node is in, as last seen; for what is told.
+    pub(crate) term: AtomicU64,
+    /// What happened lately.
+    pub(crate) journal: Journal,
+    /// The election that this node stands for.
+    pub(crate) campaign: Mutex<Campaign>,
+    /// The term in which this node last gave leadership away; 0 before. It does not lead in it any more, whether or
+    /// not somebody took it.
+    pub(crate) yielded_term: AtomicU64,
     identity: Mutex<Option<Identity>>,
     wish: Mutex<Wish>,
     /// Nodes without a number that asked what this node is, and when.
@@ -50,6 +63,9 @@ pub(crate) struct Local {
     membership: Mutex<KnownMembership>,
     peers: Mutex<Peers>,
     contact: Mutex<Option<Contact>>,
+    /// Since when no quorum acknowledges this node as the leader of this term.
+    unheard: Mutex<Option<(u64, Instant)>>,
+    lease: Mutex<Lease>,
     fatal: Fatal,
 }
 
@@ -112,15 +128,21 @@ impl Local {
         identity: Option<Identity>,
         wish: Wish,
         fatal: Fatal,
+        work: Work,
     ) -> Self {
         Self {
             settings,
             log,
             tasks: TaskTracker::new(),
+            work,
             home: Handle::current(),
             stop: CancellationToken::new(),
             draining: AtomicBool::new(false),
             leading_term: AtomicU64::new(0),
+            term: AtomicU64::new(0),
+            journal: Journal::default(),
+            campaign: Mutex::default(),
+            yielded_term: AtomicU64::new(0),
             identity: Mutex::new(identity),
             wish: Mutex::new(wish),
             applicants: Mutex::default(),
@@ -128,12 +150,24 @@ impl Local {
             membership: Mutex::default(),
             peers: Mutex::default(),
             contact: Mutex::default(),
+            unheard: Mutex::default(),
+            lease: Mutex::default(),
             fatal,
         }
     }
 
     pub(crate) fn name(&self) -> &str {
         self.settings.name.as_str()
+    }
+
+    /// Something of this kind, in the present term.
+    pub(crate) fn happening(&self, kind: EventKind) -> Happening {
+        Happening::new(kind, self.term.load(Ordering::Relaxed))
+    }
+
+    /// Logs and remembers what happened, once per episode.
+    pub(crate) fn tell(&self, happening: Happening) {
+        self.journal.tell(self.name(), happening);
     }
 
     /// Starts a task of this node.
@@ -309,9 +343,54 @@ impl Local {
         seen.matched = Some((term, older.map_or(matched, |id| id.max(matched))));
     }
 
-    /// A live leader spoke.
-    pub(crate) fn heard_from_leader(&self, leader: NodeId) {
-        *lock(&self.contact) = Some(Contact { at: Instant::now(), leader });
+    /// A leader spoke, whom no quorum has acknowledged for `unheard_ms`: it is as live as that is young.
+    pub(crate) fn heard_from_leader(&self, leader: NodeId, unheard_ms: u64) {
+        let at = Instant::now().checked_sub(Duration::from_millis(unheard_ms));
+        *lock(&self.contact) = at.map(|at| Contact { at, leader });
+    }
+
+    /// A quorum acknowledged this node, as the leader of `term`, so long ago; `None` in that: never yet.
+    ///
+    /// No term: this node leads nobody, or needs nobody.
+    pub(crate) fn set_acknowledged(&self, term: Option<u64>, age: Option<Duration>) {
+        let mut unheard = lock(&self.unheard);
+        let now = Instant::now();
+        let known = unheard.filter(|(of, _)| Some(*of) == term).map_or(now, |(_, since)| since);
+        *unheard = term.map(|term| (term, age.and_then(|age| now.checked_sub(age)).unwrap_or(known)));
+    }
+
+    /// What this node's followers are told about it: see [`heard_from_leader`](Self::heard_from_leader).
+    pub(crate) fn unheard_ms(&self) -> u64 {
+        let age = lock(&self.unheard).map_or(Duration::ZERO, |(_, since)| since.elapsed());
+        // Two heartbeats may be lost; to say so each time would only cost bytes.
+        if age < self.settings.timings.election_min {
+            return 0;
+        }
+        u64::try_from(age.as_millis()).unwrap_or(u64::MAX)
+    }
+
+    /// What this node may say of itself from now on.
+    pub(crate) fn set_lease(&self, lease: Lease) {
+        *lock(&self.lease) = lease;
+    }
+
+    /// What it may say at this moment.
+    pub(crate) fn holds(&self) -> Holds {
+        let holds = lock(&self.lease).at(Instant::now());
+        let yielded = self.yielded_term.load(Ordering::Relaxed);
+        let given_away = yielded != 0 && yielded == self.leading_term.load(Ordering::Relaxed);
+        Holds { leads: holds.leads && !given_away, ..holds }
+    }
+
+    /// From now on this node does not say that it leads in `term`: whoever takes over may do so at once.
+    pub(crate) fn give_away(&self, term: u64) {
+        self.yielded_term.store(term, Ordering::Relaxed);
+    }
+
+    /// Nobody is going to take over.
+    pub(crate) fn take_back(&self, term: u64) {
+        // Otherwise it was given away again, in a later term.
+        let _ = self.yielded_term.compare_exchange(term, 0, Ordering::Relaxed, Ordering::Relaxed);
     }
 
     pub(crate) fn contact(&self) -> Option<Contact> {
@@ -324,7 +403,7 @@ impl Local {
         let reach = peers.reach.entry(peer.to_owned()).or_default();
         reach.last_ok = Some(Instant::now());
         if reach.problem.take().is_some() {
-            info!(node = self.name(), peer, "peer is back");
+            self.tell(self.happening(EventKind::PeerBack).peer(peer));
         }
     }
 
@@ -333,7 +412,7 @@ impl Local {
         let mut peers = lock(&self.peers);
         let reach = peers.reach.entry(peer.to_owned()).or_default();
         if reach.problem.as_deref() != Some(problem) && !self.stop.is_cancelled() {
-            warn!(node = self.name(), peer, error = problem, "peer unreachable");
+            self.tell(self.happening(EventKind::PeerUnreachable).peer(peer).detail(problem));
             reach.problem = Some(problem.to_owned());
         }
     }

@@ -10,7 +10,10 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
-use orchestrator_backend::{Backend, BackendError, BackendHandle};
+use orchestrator_backend::{
+    Backend, BackendError, BackendHandle, NodeIdentity, SqliteBackend, SqliteOptions,
+};
+use orchestrator_core::Timestamp;
 use orchestrator_core::view::Declared;
 use tokio::sync::watch;
 
@@ -131,6 +134,16 @@ impl Machine for BackendMachine {
     fn write_snapshot(&mut self, file: &Path) -> Result<(), MachineError> {
         let file: PathBuf = file.into();
         self.access.run(move |backend| backend.write_snapshot(&file))
+    }
+
+    fn write_empty(&mut self, file: &Path) -> Result<(), MachineError> {
+        let nobody = NodeIdentity { hostname: String::new(), token: String::new() };
+        let options = SqliteOptions::new(nobody, "", Timestamp::from_millis(0));
+        let empty = SqliteBackend::open(Path::new(":memory:"), &options);
+        let mut empty =
+            empty.map_err(|error| MachineError::caused_by("cannot make an empty state", error))?;
+        let empty: &mut dyn Backend = &mut empty;
+        Ok(empty.write_snapshot(file)?)
     }
 
     fn install_snapshot(&mut self, file: &Path, mark: &[u8]) -> Result<(), MachineError> {

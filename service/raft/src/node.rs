@@ -16,8 +16,11 @@ use tracing::{info, warn};
 use crate::MAX_COMMAND_BYTES;
 use crate::command::{Command, Reply};
 use crate::error::{AskError, ProposeError, YieldError};
+use crate::events::{EventKind, GroupEvent, Happening};
+use crate::files::OwnFiles;
 use crate::formation::Plan;
 use crate::health::Health;
+use crate::lease::Holds;
 use crate::local::{Local, lock};
 use crate::log::LogThread;
 use crate::member::{Member, NodeId, PeerName};
@@ -51,6 +54,7 @@ pub(crate) struct Inner {
     pub(crate) backend: Arc<Mutex<Option<String>>>,
     pub(crate) refresh: Arc<Notify>,
     pub(crate) host: MachineHost,
+    pub(crate) files: OwnFiles,
     pub(crate) changer: Arc<Changer>,
     pub(crate) order: watch::Sender<Option<Plan>>,
     pub(crate) threads: Mutex<Option<(LogThread, MachineThread)>>,
@@ -69,9 +73,15 @@ impl RaftNode {
         Self { inner: Arc::new(inner) }
     }
 
-    /// The health of the last tick; reading it costs nothing.
+    /// The health of the last tick, or what is left of it when this process slept since; reading it costs nothing.
     pub fn health(&self) -> Arc<Health> {
-        self.inner.health.borrow().clone()
+        let health = self.inner.health.borrow().clone();
+        if health.is_part_of_quorum && !self.holds().live { Arc::new(health.lapsed()) } else { health }
+    }
+
+    /// What this node may say of itself at this moment, by the clock and not by the last tick.
+    pub fn holds(&self) -> Holds {
+        self.inner.local.holds()
     }
 
     /// The health as it changes: at each tick, and at once when leadership changes.
@@ -79,9 +89,11 @@ impl RaftNode {
         self.inner.health.subscribe()
     }
 
-    /// Who leads, now.
+    /// Who leads, now: never this node beyond its lease, also when it slept since the last tick.
     pub fn leadership(&self) -> Leadership {
-        self.inner.leadership.borrow().clone()
+        let known = self.inner.leadership.borrow().clone();
+        let holds = self.holds();
+        Leadership { is_me: known.is_me && holds.leads, leader: known.leader.filter(|_| holds.live), ..known }
     }
 
     /// Who leads, as it changes.
@@ -89,13 +101,19 @@ impl RaftNode {
         self.inner.leadership.subscribe()
     }
 
+    /// What happened to this node in its group later than `micros` (see [`GroupEvent::at_micros`]), in order; 0 for
+    /// all that it remembers, which are the last [`crate::REMEMBERED`] things.
+    pub fn events_since(&self, micros: u64) -> Vec<GroupEvent> {
+        self.inner.local.journal.since(micros)
+    }
+
     /// Why the process must exit; `None` as long as it need not.
     pub fn fatal(&self) -> watch::Receiver<Option<Arc<str>>> {
         self.inner.local.fatal()
     }
 
-    /// Reads the files for TLS between nodes again, for connections that are made from now on; connections that
-    /// are held stay as they are. Does nothing where TLS is off.
+    /// Reads the files for TLS between nodes again. Connections that were made with the former ones end after the
+    /// exchange under way, and both sides prove anew who they are. Does nothing where TLS is off.
     ///
     /// # Errors
     /// As at the start. What was in use stays in use, and the log says so.
@@ -103,6 +121,15 @@ impl RaftNode {
         match &self.inner.local.settings.tls {
             Some(tls) => tls.reload().await,
             None => Ok(()),
+        }
+    }
+
+    /// Looks at the files for TLS between nodes twice a minute and reads them again when they changed, for ever: where
+    /// they are mounted from a secret, nobody sends a signal. Only waits where TLS is off.
+    pub async fn watch_tls_files(&self) {
+        match &self.inner.local.settings.tls {
+            Some(tls) => tls.watch_files().await,
+            None => std::future::pending().await,
         }
     }
 
@@ -114,7 +141,7 @@ impl RaftNode {
         let sick = problem.is_some();
         *lock(&self.inner.backend) = problem;
         self.inner.refresh.notify_one();
-        if sick && self.leadership().is_me {
+        if sick && self.inner.local.leading_term.load(Ordering::Relaxed) != 0 {
             let node = self.clone();
             let limit = self.inner.local.settings.timings.silence_limit();
             self.inner.local.spawn(async move {
@@ -252,8 +279,11 @@ impl RaftNode {
             Some(name) => self.voter_named(name, me)?,
             None => best_follower(&metrics).ok_or(YieldError::NoFollower)?,
         };
-        info!(node = self.inner.local.name(), term = metrics.current_term, target, "handing over leadership");
+        let peer =
+            metrics.membership_config.membership().get_node(&target).map(|info| info.raft_addr.clone());
+        self.inner.local.tell(Happening::new(EventKind::HandingOver, metrics.current_term).maybe_peer(peer));
         let mut leadership = self.watch_leadership();
+        self.give_away(metrics.current_term).await;
         raft.trigger()
             .transfer_leader(target)
             .await
@@ -264,6 +294,17 @@ impl RaftNode {
             Ok(Err(_)) => Err(YieldError::Stopped { reason: "the node is gone".into() }),
             Err(_) => Err(YieldError::Timeout { waited: limit }),
         }
+    }
+
+    /// From here on this node does not lead in `term`: whoever is asked to take over needs no lease to end, so this
+    /// node must have stopped saying that it leads before.
+    async fn give_away(&self, term: u64) {
+        let mut leadership = self.watch_leadership();
+        self.inner.local.give_away(term);
+        self.inner.refresh.notify_one();
+        let said = leadership.wait_for(|now| !now.is_me || now.term != term);
+        // A tick is due sooner; were it not, the hand-over matters more.
+        let _ = timeout(self.inner.local.settings.timings.health_tick, said).await;
     }
 
     fn voter_named(&self, name: &str, me: NodeId) -> Result<NodeId, YieldError> {
@@ -282,16 +323,28 @@ impl RaftNode {
         let raft = self.raft().ok_or(ProposeError::NotLeader { leader: None })?;
         let applied = self.inner.host.applied();
         let mut metrics = raft.metrics();
+        let reaches = |metrics: &Metrics| {
+            let reached = metrics.snapshot.map_or(0, |id| id.index);
+            (reached >= applied).then_some(reached)
+        };
+        if let Some(reached) = reaches(&metrics.borrow_watched()) {
+            return Ok(reached);
+        }
         let built = async {
             loop {
-                let reached = metrics.borrow_watched().snapshot.map_or(0, |id| id.index);
-                if reached >= applied {
-                    return Ok(reached);
-                }
                 // Asked again and again: a request is dropped while an older one is carried out.
                 raft.trigger().snapshot().await.map_err(|fatal| self.stopped(&fatal))?;
-                if let Ok(Err(_)) = timeout(SNAPSHOT_RETRY, metrics.changed()).await {
-                    return Err(self.stopped(&"the raft core is gone"));
+                // Not at each change: the request itself is one.
+                let reached = async {
+                    loop {
+                        if let Some(reached) = reaches(&metrics.borrow_watched()) {
+                            return Ok(reached);
+                        }
+                        metrics.changed().await.map_err(|_| self.stopped(&"the raft core is gone"))?;
+                    }
+                };
+                if let Ok(reached) = timeout(SNAPSHOT_RETRY, reached).await {
+                    return reached;
                 }
             }
         };
@@ -338,12 +391,12 @@ impl RaftNode {
         local.log.close().await;
         self.inner.host.close().await;
         let threads = lock(&self.inner.threads).take();
-        let joined = tokio::task::spawn_blocking(move || {
+        let joined = async {
             if let Some((log, machine)) = threads {
-                log.join();
-                machine.join();
+                log.join().await;
+                machine.join().await;
             }
-        });
+        };
         if timeout(CLOSE_LIMIT, joined).await.is_err() {
             warn!(node = local.name(), "the raft files were not closed in time");
         }

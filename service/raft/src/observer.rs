@@ -7,10 +7,10 @@ use std::time::Duration;
 use openraft::ServerState;
 use openraft::async_runtime::WatchReceiver;
 use tokio::sync::{Notify, watch};
-use tokio::time::MissedTickBehavior;
-use tracing::{info, warn};
+use tokio::time::{Instant, MissedTickBehavior};
 
-use crate::health::{Facts, Health, NodeState, PeerHealth, Role, assess};
+use crate::events::{Happening, Standing, changes};
+use crate::health::{Facts, Health, NodeState, PeerHealth, Role, assess, lease};
 use crate::local::{Local, lock};
 use crate::member::{Member, NodeId};
 use crate::transport::Members;
@@ -38,16 +38,8 @@ pub(crate) struct Observer {
     pub(crate) refresh: Arc<Notify>,
     pub(crate) health: watch::Sender<Arc<Health>>,
     pub(crate) leadership: watch::Sender<Leadership>,
-    pub(crate) told: Told,
-}
-
-/// What was logged last.
-#[derive(Default)]
-pub(crate) struct Told {
-    role: Role,
-    term: u64,
-    leader: Option<NodeId>,
-    live: bool,
+    /// As it was told last.
+    pub(crate) told: Standing,
 }
 
 impl Observer {
@@ -97,7 +89,13 @@ impl Observer {
                 Some(members(&metrics.committed_membership_config)).filter(|it| !it.ids.is_empty());
             self.local.set_membership(members(&metrics.membership_config), committed);
         }
+        let now = Instant::now();
         let facts = self.facts(metrics.as_ref());
+        let lease = lease(&facts, now);
+        self.local.set_lease(lease);
+        let alone = facts.role != Role::Leader || facts.only_voter;
+        let term = metrics.as_ref().filter(|_| !alone).map(|metrics| metrics.current_term);
+        self.local.set_acknowledged(term, facts.ack_age);
         if let Some(raft) = self.raft.borrow().as_ref() {
             // Whoever should not lead does not stand either; it still votes.
             raft.runtime_config()
@@ -109,9 +107,7 @@ impl Observer {
         let term = metrics.as_ref().map_or(0, |metrics| metrics.current_term);
         self.local.leading_term.store(if leads { term } else { 0 }, Ordering::Relaxed);
         let health = self.describe(&facts, metrics.as_ref(), state, live, reason);
-        let lease = self.local.settings.timings.election_max;
-        let member = facts.removed_at.is_none();
-        let is_me = leads && member && (facts.only_voter || facts.ack_age.is_some_and(|age| age < lease));
+        let is_me = lease.at(now).leads;
         let leadership = Leadership { term, leader: health.leader.clone(), is_me };
         self.health.send_replace(Arc::new(health));
         self.leadership.send_if_modified(|current| {
@@ -125,6 +121,7 @@ impl Observer {
     fn facts(&self, metrics: Option<&Metrics>) -> Facts {
         let mut facts = Facts {
             silence_limit: self.local.settings.timings.silence_limit(),
+            lease: self.local.settings.timings.election_max,
             draining: self.local.draining.load(Ordering::Relaxed),
             waiting: !self.waiting.borrow().is_empty(),
             fatal: self.local.fatal().borrow().as_deref().map(str::to_owned),
@@ -147,6 +144,7 @@ impl Observer {
             ServerState::Leader => Role::Leader,
             ServerState::Shutdown => Role::Stopped,
         };
+        facts.given_away = metrics.current_term == self.local.yielded_term.load(Ordering::Relaxed);
         facts.voter = voters.contains(&metrics.id);
         facts.only_voter = voters == [metrics.id];
         facts.leader = metrics.current_leader;
@@ -216,35 +214,48 @@ impl Observer {
             .collect()
     }
 
-    /// Tells the story of elections, one line per change.
+    /// Tells how this node stands, one line per change.
     fn tell(&mut self, facts: &Facts, metrics: Option<&Metrics>, live: bool) {
         let (Some(metrics), false) = (metrics, facts.role == Role::Stopped) else { return };
-        let (node, term) = (self.local.name(), metrics.current_term);
+        let (local, term) = (&self.local, metrics.current_term);
+        local.term.store(term, Ordering::Relaxed);
         // A leader that was not heard yet is not told yet.
-        let leader = if live { facts.leader } else { self.told.leader };
-        let old = std::mem::replace(&mut self.told, Told { role: facts.role, term, leader, live });
-        if facts.role == Role::Candidate && (old.role != Role::Candidate || old.term != term) {
-            info!(node, term, "became candidate");
+        let leader = if live { self.name_of(facts.leader, metrics) } else { self.told.leader.clone() };
+        let now = Standing { role: facts.role, term, leader, live };
+        if now == self.told {
+            return;
         }
-        if old.role == Role::Leader && facts.role != Role::Leader {
-            info!(node, term, "stepped down");
+        let before = std::mem::replace(&mut self.told, now);
+        let election = self.election(&before, facts, metrics);
+        let silence = assess(facts).2;
+        let local = &self.local;
+        local.journal.tell_all(local.name(), election);
+        local.journal.tell_all(local.name(), changes(&before, &self.told, silence.as_deref()));
+        if live && !before.live {
+            local.journal.end_episodes();
         }
-        if facts.role == Role::Leader && (old.role != Role::Leader || old.term != term) {
-            info!(node, term, "became leader");
-        } else if let Some(leader) = facts.leader.filter(|_| live)
-            && (old.leader != Some(leader) || old.term != term)
-            && facts.role != Role::Leader
-        {
-            let info = metrics.membership_config.membership().get_node(&leader);
-            info!(node, term, peer = info.map(|info| info.raft_addr.as_str()), "leader elected");
+    }
+
+    /// How an election of this node's own ended, if one did.
+    fn election(&self, before: &Standing, facts: &Facts, metrics: &Metrics) -> Option<Happening> {
+        let mut campaign = lock(&self.local.campaign);
+        match facts.role {
+            Role::Leader if before.role == Role::Leader && before.term == metrics.current_term => None,
+            Role::Leader => Some(campaign.won(metrics.current_term)),
+            Role::Follower | Role::Learner => {
+                campaign.over(metrics.current_term, self.name_of(facts.leader, metrics).as_deref())
+            }
+            _ => None,
         }
-        if old.live && !live {
-            let reason = assess(facts).2.unwrap_or_default();
-            warn!(node, term, error = reason, "lost the leader");
-        } else if !old.live && live && old.leader == facts.leader && old.term == term {
-            let who = if facts.role == Role::Leader { "the quorum is back" } else { "the leader is back" };
-            info!(node, term, "{who}");
+    }
+
+    fn name_of(&self, id: Option<NodeId>, metrics: &Metrics) -> Option<String> {
+        let id = id?;
+        if id == metrics.id {
+            return Some(self.local.name().to_owned());
         }
+        let info = metrics.membership_config.membership().get_node(&id);
+        Some(info.map_or_else(|| format!("node {id}"), |info| info.raft_addr.clone()))
     }
 }
 

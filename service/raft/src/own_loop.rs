@@ -2,6 +2,9 @@
 //!
 //! Two threads that mostly sleep. A scheduler wakes such threads soon even on an overloaded machine, while
 //! a loop shared with probing and HTTP shares that work's queue and its used-up turn.
+//!
+//! An answer counts although it is late: when it was given up after 75 ms, and the connection with it, the next heartbeat
+//! had to connect and introduce itself within 75 ms on a machine that was too slow for a plain answer.
 
 use std::io;
 use std::time::Duration;

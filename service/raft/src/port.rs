@@ -32,6 +32,13 @@ pub trait Machine: Send + 'static {
     /// Intent only, with a format version of the machine's own. Syncing is the caller's business.
     fn write_snapshot(&mut self, file: &Path) -> Result<(), MachineError>;
 
+    /// Writes to a new file at `file` what [`write_snapshot`](Self::write_snapshot) writes of a state that no command
+    /// was ever applied to.
+    ///
+    /// A node that joins a running group begins with it: the group's log is applied from its start, and what is left
+    /// of another life, or of another group, must not shine through.
+    fn write_empty(&mut self, file: &Path) -> Result<(), MachineError>;
+
     /// Replaces the replicated state by that of `file` and stores `mark`, in one transaction.
     ///
     /// What is not replicated (a node's own observations) stays.

@@ -69,7 +69,8 @@ pub struct Timings {
     /// 250 ms: two heartbeats may be lost without an election.
     pub election_min: Duration,
     /// The longest such time, and the length of the leader's lease. A killed leader is replaced after
-    /// `election_max` + (`election_min`..`election_max`): 0.75 to 1 s.
+    /// `election_max` + (`election_min`..`election_max`): 0.75 to 1 s. A lease of 500 ms survives a short stall of a busy
+    /// machine; half of it would save a quarter of a second in a rare case and cost elections in a common one.
     pub election_max: Duration,
     /// [`crate::Health`] is computed so often; also its resolution.
     pub health_tick: Duration,

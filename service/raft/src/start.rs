@@ -8,7 +8,9 @@ use tokio::runtime::Handle;
 use tokio::sync::{Notify, watch};
 
 use crate::error::StartError;
+use crate::events::Standing;
 use crate::fatal::Fatal;
+use crate::files::OwnFiles;
 use crate::formation::Formation;
 use crate::health::{Facts, Health, assess};
 use crate::identity::Identity;
@@ -17,7 +19,7 @@ use crate::log::OpenLog;
 use crate::member::Member;
 use crate::membership::{Changer, Keeper, Wish};
 use crate::node::{Inner, RaftNode};
-use crate::observer::{Leadership, Observer, Told};
+use crate::observer::Observer;
 use crate::own_loop::OwnLoop;
 use crate::port::{Answerer, Machine};
 use crate::settings::{Checked, Policy, RaftSettings, Timings};
@@ -25,6 +27,7 @@ use crate::state::{MachineThread, StateMachine};
 use crate::transport::{
     Acceptor, Complaints, Dialer, Links, MAX_ENTRIES, Server, TcpAcceptor, TcpDialer, Tls, TlsSettings,
 };
+use crate::work::{Disk, Work};
 
 /// The raft library waits so long for a raft snapshot to arrive; our own limits are shorter.
 const SNAPSHOT_LIMIT: Duration = Duration::from_secs(600);
@@ -81,15 +84,15 @@ impl RaftNode {
         let program = Program { answerer, handle: Handle::current() };
         let dir = checked.data_dir.clone();
         let starting = handle.spawn(async move {
-            let files = open(checked.clone(), machine).await?;
+            let files = open(checked.clone(), machine, &Work::Threads).await?;
             let acceptor = Box::new(TcpAcceptor::bind(&checked.bind).await?);
             let wire = Wire { dialer: Arc::new(TcpDialer), acceptor };
-            Self::assemble(checked, files, program, wire, Some(own_loop))
+            Self::assemble(checked, files, program, wire, Home::Own(own_loop))
         });
         starting.await.map_err(|error| StartError::DataDir { dir, source: std::io::Error::other(error) })?
     }
 
-    /// Starts a node on a network and an event loop of the caller's: simulations and tests.
+    /// Starts a node on a network and an event loop of the caller's.
     pub async fn start_on(
         settings: RaftSettings,
         policy: Policy,
@@ -97,10 +100,36 @@ impl RaftNode {
         answerer: Arc<dyn Answerer>,
         wire: Wire,
     ) -> Result<Self, StartError> {
+        Self::start_with_work(settings, policy, machine, answerer, wire, Work::Threads).await
+    }
+
+    /// Starts a node that has no thread at all, on disks, a network and a clock of the caller's: for simulations.
+    ///
+    /// Its files are real, and are read and written on the event loop whenever `disk` lets them be. Dropping the node
+    /// is its crash, from the next access to disk or network on: those must not resolve any more.
+    pub async fn start_simulated(
+        settings: RaftSettings,
+        policy: Policy,
+        machine: Box<dyn Machine>,
+        answerer: Arc<dyn Answerer>,
+        wire: Wire,
+        disk: Arc<dyn Disk>,
+    ) -> Result<Self, StartError> {
+        Self::start_with_work(settings, policy, machine, answerer, wire, Work::Inline(disk)).await
+    }
+
+    async fn start_with_work(
+        settings: RaftSettings,
+        policy: Policy,
+        machine: Box<dyn Machine>,
+        answerer: Arc<dyn Answerer>,
+        wire: Wire,
+        work: Work,
+    ) -> Result<Self, StartError> {
         let checked = settings.check(policy)?;
-        let files = open(checked.clone(), machine).await?;
+        let files = open(checked.clone(), machine, &work).await?;
         let program = Program { answerer, handle: Handle::current() };
-        Self::assemble(checked, files, program, wire, None)
+        Self::assemble(checked, files, program, wire, Home::Caller(work))
     }
 
     fn assemble(
@@ -108,21 +137,20 @@ impl RaftNode {
         files: Files,
         program: Program,
         wire: Wire,
-        own_loop: Option<OwnLoop>,
+        home: Home,
     ) -> Result<Self, StartError> {
-        let Files { identity, log, state, wish, fatal } = files;
+        let Files { identity, log, state: (state, machine_thread), wish, fatal, own } = files;
         let config = Arc::new(raft_config(&settings.timings)?);
-        let (log, log_thread) = log.serve(fatal.clone())?;
-        let (state, machine_thread) = state;
+        let (own_loop, work) = home.parts();
+        let (log, log_thread) = log.serve(fatal.clone(), &work)?;
         let host = state.host();
-        let local = Arc::new(Local::new(settings, log, identity, wish, fatal));
+        let local = Arc::new(Local::new(settings, log, identity, wish, fatal, work));
         let links = Arc::new(Links::new(local.clone(), wire.dialer));
         let (raft, order) = (watch::Sender::new(None), watch::Sender::new(None));
         let (waiting, pending) = (watch::Sender::new(Vec::new()), watch::Sender::new(Vec::new()));
         let (called, refresh) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let backend = Arc::new(Mutex::new(None));
-        let health = watch::Sender::new(Arc::new(unformed(&local)));
-        let leadership = watch::Sender::new(Leadership::default());
+        let (health, leadership) = (watch::Sender::new(Arc::new(unformed(&local))), watch::Sender::default());
         let changer = Arc::new(Changer::new(links.clone(), raft.subscribe()));
 
         let server = Arc::new(Server {
@@ -131,7 +159,7 @@ impl RaftNode {
             called: called.clone(),
             answerer: program.answerer,
             program: program.handle,
-            snapshots: state.snapshots(),
+            founding: state.founding(),
             complaints: Complaints::default(),
         });
         let observer = Observer {
@@ -143,12 +171,13 @@ impl RaftNode {
             refresh: refresh.clone(),
             health: health.clone(),
             leadership: leadership.clone(),
-            told: Told::default(),
+            told: Standing::default(),
         };
         let formation = Formation {
             local: local.clone(),
             links: links.clone(),
             config,
+            founding: state.founding(),
             state: Some(state),
             called,
             raft: raft.clone(),
@@ -168,6 +197,7 @@ impl RaftNode {
             backend,
             refresh,
             host,
+            files: own,
             changer,
             order,
             threads: Mutex::new(Some((log_thread, machine_thread))),
@@ -182,6 +212,21 @@ struct Program {
     handle: Handle,
 }
 
+/// Whose event loop a node runs on, and where it does what blocks.
+enum Home {
+    Own(OwnLoop),
+    Caller(Work),
+}
+
+impl Home {
+    fn parts(self) -> (Option<OwnLoop>, Work) {
+        match self {
+            Self::Own(own_loop) => (Some(own_loop), Work::Threads),
+            Self::Caller(work) => (None, work),
+        }
+    }
+}
+
 fn own_loop(settings: &Checked) -> Result<OwnLoop, StartError> {
     OwnLoop::start().map_err(|source| StartError::DataDir { dir: settings.data_dir.clone(), source })
 }
@@ -193,24 +238,26 @@ struct Files {
     state: (StateMachine, MachineThread),
     wish: Wish,
     fatal: Fatal,
+    own: OwnFiles,
 }
 
 /// Opens the files beside the event loop: a check of the log reads all of it.
-async fn open(settings: Checked, machine: Box<dyn Machine>) -> Result<Files, StartError> {
-    let dir = settings.data_dir.clone();
-    let opened = tokio::task::spawn_blocking(move || open_files(&settings, machine)).await;
-    opened.map_err(|error| StartError::DataDir { dir, source: std::io::Error::other(error) })?
+async fn open(settings: Checked, machine: Box<dyn Machine>, work: &Work) -> Result<Files, StartError> {
+    let (dir, doing) = (settings.data_dir.clone(), work.clone());
+    let opened = work.blocking(move || Ok(open_files(&settings, machine, &doing))).await;
+    opened.map_err(|source| StartError::DataDir { dir, source })?
 }
 
-fn open_files(settings: &Checked, machine: Box<dyn Machine>) -> Result<Files, StartError> {
+fn open_files(settings: &Checked, machine: Box<dyn Machine>, work: &Work) -> Result<Files, StartError> {
     let (dir, fatal) = (settings.data_dir.as_path(), Fatal::of(settings.name.as_str()));
     std::fs::create_dir_all(dir).map_err(|source| StartError::DataDir { dir: dir.to_owned(), source })?;
     let log = OpenLog::open(dir)?;
     let identity = Identity::load(dir)?;
     log.check_owner(identity.as_ref())?;
-    let state = StateMachine::open(dir, machine, fatal.clone())?;
+    let state = StateMachine::open(dir, machine, fatal.clone(), work)?;
     let wish = Wish::load(dir, settings.nodes.clone())?;
-    Ok(Files { identity, log, state, wish, fatal })
+    let own = OwnFiles::of(dir, &log);
+    Ok(Files { identity, log, state, wish, fatal, own })
 }
 
 fn raft_config(timings: &Timings) -> Result<Config, StartError> {

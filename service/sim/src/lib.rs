@@ -6,6 +6,7 @@ mod detect;
 mod driver;
 mod gap;
 mod group;
+mod groups;
 mod history;
 mod invariants;
 mod random;
@@ -16,5 +17,6 @@ mod world;
 
 pub use bug::Bug;
 pub use gap::Gap;
+pub use groups::{GroupBug, GroupHistory, play_group};
 pub use history::{History, Setting, play};
 pub use violation::Violation;

@@ -28,7 +28,10 @@ impl Violation {
     pub fn replay(&self) -> String {
         let bug = self.setting.bug.map_or_else(String::new, |bug| format!(" --bug {}", bug.as_str()));
         let gap = self.setting.gap.map_or_else(String::new, |gap| format!(" --gap {}", gap.as_str()));
-        format!("cargo run -p orchestrator-sim -- --seed {} --seeds 1{bug}{gap} --story", self.seed)
+        format!(
+            "cargo run -p orchestrator-sim -- recoveries --seed {} --seeds 1{bug}{gap} --story",
+            self.seed
+        )
     }
 }
 

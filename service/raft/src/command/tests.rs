@@ -27,6 +27,13 @@ fn the_form_on_disk_is_fixed() {
         r#"{"v":1,"c":{"AckRecovery":{"selector":{"Instance":["db1",3306]},"by":"me","comment":"done","at":1}}}"#
     );
     assert_eq!(serde_json::from_str::<Command>(&text).unwrap(), command);
+
+    let [public, secret, owner] = ["p", "s", "me"].map(String::from);
+    let command = Command::IssueAccessToken { public, secret, owner, at: at(2), forget_before: at(1) };
+    let text = serde_json::to_string(&command).unwrap();
+    let form = r#"{"v":2,"c":{"IssueAccessToken":{"public":"p","secret":"s","owner":"me","at":2,"forget_before":1}}}"#;
+    assert_eq!(text, form);
+    assert_eq!(serde_json::from_str::<Command>(&text).unwrap(), command);
 }
 
 #[test]
@@ -66,9 +73,9 @@ fn every_form_reads_back() {
 
 #[test]
 fn a_command_of_a_newer_version_is_refused_by_its_number() {
-    let newer = r#"{"v":2,"c":{"Levitate":{"key":["db1",3306]}}}"#;
+    let newer = r#"{"v":3,"c":{"Levitate":{"key":["db1",3306]}}}"#;
     let error = serde_json::from_str::<Command>(newer).unwrap_err().to_string();
-    assert!(error.contains("version 2") && error.contains("knows up to 1"), "{error}");
+    assert!(error.contains("version 3") && error.contains("knows up to 2"), "{error}");
 }
 
 #[test]
@@ -89,4 +96,7 @@ fn an_unknown_command_or_field_is_an_error_that_names_the_version() {
 fn what_is_logged_of_a_pair_is_its_key_only() {
     let command = Command::PutKeyValue { key: "k".into(), value: "secret".into(), at: at(1) };
     assert_eq!(command.to_string(), "put k");
+    let [public, secret] = ["p", "s"].map(String::from);
+    let command = Command::RedeemAccessToken { public, secret, not_before: at(0), at: at(1) };
+    assert_eq!(command.to_string(), "redeem an access token");
 }

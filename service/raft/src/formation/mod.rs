@@ -6,6 +6,8 @@
 //! assigned node starts its raft core when the group calls it: that call proves that the group exists.
 
 mod decide;
+mod founding;
+mod namesake;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -19,12 +21,14 @@ use tokio::time::Instant;
 use tracing::{info, warn};
 
 use self::decide::{Next, decide, decide_order};
+use self::namesake::Namesake;
+use crate::events::{EventKind, Happening};
 use crate::identity::Identity;
-use crate::local::Local;
+use crate::local::{Local, lock};
 use crate::member::{MemberInfo, NodeId, PeerName};
 use crate::own_loop::beat;
 use crate::settings::Bootstrap;
-use crate::state::StateMachine;
+use crate::state::{FoundingState, StateMachine};
 use crate::transport::{Assign, Kind, LinkError, Links, NetworkFactory, Probed, encode};
 use crate::types::Raft;
 
@@ -44,6 +48,7 @@ pub(crate) struct Formation {
     pub(crate) config: Arc<Config>,
     /// Taken when the raft core starts.
     pub(crate) state: Option<StateMachine>,
+    pub(crate) founding: FoundingState,
     pub(crate) called: Arc<Notify>,
     pub(crate) raft: watch::Sender<Option<Raft>>,
     pub(crate) waiting: watch::Sender<Vec<String>>,
@@ -67,12 +72,16 @@ enum Round {
 impl Formation {
     /// Runs until the raft core runs and the group is formed, or the node stops.
     pub(crate) async fn run(mut self) {
-        let mut logged = Logged::default();
+        let (mut logged, mut namesake) = (Logged::default(), Namesake::default());
         let mut called = false;
         loop {
             match self.round(called).await {
                 Ok(Round::Finished) => break,
-                Ok(Round::Again) => logged.log(self.local.name(), &self.waiting.borrow()),
+                Ok(Round::Again) => {
+                    let reason = namesake.reason(&self.local, &self.links).await;
+                    self.waiting.send_if_modified(|waiting| add(waiting, reason));
+                    logged.log(&self.local, &self.waiting.borrow());
+                }
                 Err(error) => {
                     self.local.fail(format!("cannot join the raft group: {error}"));
                     break;
@@ -106,7 +115,15 @@ impl Formation {
             self.wait_for(vec!["this node waits to be told: to form a group, or to join one".into()]);
             return Ok(Round::Again);
         };
-        let (names, answers) = self.ask(plan.numbers.keys()).await;
+        let (names, answers) = tokio::select! {
+            biased;
+            // The group exists: whoever does not answer is not waited for.
+            () = self.called.notified() => {
+                self.called.notify_one();
+                return Ok(Round::Again);
+            }
+            asked = self.ask(plan.numbers.keys()) => asked,
+        };
         let reports: Vec<_> = names
             .iter()
             .cloned()
@@ -189,6 +206,11 @@ impl Formation {
             self.wait_for(refusals);
             return Ok(Round::Again);
         }
+        let refusals = self.share_state(&identity, &mut others).await?;
+        if !refusals.is_empty() {
+            self.wait_for(refusals);
+            return Ok(Round::Again);
+        }
         if !self.start(&identity).await? {
             return Ok(Round::Again);
         }
@@ -196,6 +218,7 @@ impl Formation {
             others.into_iter().map(|(name, probed)| (numbers[&name], probed.report.info)).collect();
         voters.insert(identity.node_id, self.local.settings.info.clone());
         let voter_count = voters.len();
+        lock(&self.local.campaign).begins_with(voters.keys().copied().collect());
         let raft = self.raft.borrow().clone().expect("the raft core was started just now");
         raft.initialize(voters).await.map_err(io::Error::other)?;
         info!(
@@ -204,6 +227,8 @@ impl Formation {
             voters = voter_count,
             "raft group formed"
         );
+        let formed = Happening::new(EventKind::Formed, 0).detail(format!("{voter_count} voters"));
+        self.local.journal.remember(formed);
         Ok(Round::Finished)
     }
 
@@ -236,15 +261,17 @@ impl Formation {
     /// Starts the raft core as `identity`; `false` if that was assigned anew meanwhile.
     async fn start(&mut self, identity: &Identity) -> io::Result<bool> {
         let Some(mut state) = self.state.take() else { return Ok(true) };
-        if identity.epoch == 0 && identity.joins.is_none() {
-            // A new group has a new log, whatever state its members bring.
-            state.forget_log().await?;
+        // The log that begins here is a new one for this node, whatever state it brings.
+        match (identity.epoch, identity.joins) {
+            (0, None) => state.forget_log().await?,
+            (0, Some(_)) => state.begin_empty().await?,
+            _ => {}
         }
         if identity.epoch == 0 && !self.bind_identity(identity).await? {
             self.state = Some(state);
             return Ok(false);
         }
-        let network = NetworkFactory(self.links.clone());
+        let network = NetworkFactory::new(self.links.clone(), self.raft.subscribe());
         let log = self.local.log.clone();
         let raft = Raft::new(identity.node_id, self.config.clone(), network, log, state)
             .await
@@ -257,6 +284,7 @@ impl Formation {
             group = identity.cluster_id,
             "raft started"
         );
+        self.local.journal.remember(Happening::new(EventKind::Started, 0));
         Ok(true)
     }
 
@@ -264,13 +292,20 @@ impl Formation {
     async fn bind_identity(&self, identity: &Identity) -> io::Result<bool> {
         self.local.log.bind(&identity.bound()).await?;
         let (local, identity) = (self.local.clone(), identity.clone());
-        tokio::task::spawn_blocking(move || local.begin_voting(&identity)).await.map_err(io::Error::other)?
+        self.local.work.blocking(move || local.begin_voting(&identity)).await
     }
 
     async fn is_initialized(&self) -> io::Result<bool> {
         let raft = self.raft.borrow().clone().expect("the raft core was started");
         raft.is_initialized().await.map_err(io::Error::other)
     }
+}
+
+/// Puts a reason first, unless it is there.
+fn add(waiting: &mut Vec<String>, reason: Option<String>) -> bool {
+    let Some(reason) = reason.filter(|reason| !waiting.contains(reason)) else { return false };
+    waiting.insert(0, reason);
+    true
 }
 
 /// What was logged last, so that waiting is told without a flood.
@@ -280,13 +315,16 @@ struct Logged {
 }
 
 impl Logged {
-    fn log(&mut self, node: &str, reasons: &[String]) {
+    fn log(&mut self, local: &Local, reasons: &[String]) {
+        let node = local.name();
         let due = self.last.as_ref().is_none_or(|(at, old)| {
             let age = at.elapsed();
             (old != reasons && age >= LOG_PAUSE) || age >= REMIND
         });
         if due && !reasons.is_empty() {
-            warn!(node, waiting_for = reasons.join("; "), "the raft group is not formed yet");
+            let reasons_told = reasons.join("; ");
+            warn!(node, waiting_for = reasons_told, "the raft group is not formed yet");
+            local.journal.remember(Happening::new(EventKind::Waiting, 0).detail(reasons_told));
             self.last = Some((Instant::now(), reasons.to_vec()));
         }
     }

@@ -63,6 +63,10 @@ impl LogFile {
         self.connection.execute_batch("COMMIT").map_err(io::Error::other)
     }
 
+    pub(super) fn roll_back(&self) -> io::Result<()> {
+        self.connection.execute_batch("ROLLBACK").map_err(io::Error::other)
+    }
+
     pub(super) fn meta(&self, name: &str) -> io::Result<Option<Vec<u8>>> {
         let mut query = self.prepared("SELECT value FROM raft_meta WHERE name = ?1")?;
         query.query_row([name], |row| row.get(0)).optional().map_err(io::Error::other)

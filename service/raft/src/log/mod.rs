@@ -16,7 +16,6 @@ use std::io;
 use std::ops::{Bound, RangeBounds};
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
-use std::thread::JoinHandle;
 
 use openraft::storage::{IOFlushed, LogState, RaftLogReader, RaftLogStorage};
 use openraft::{OptionalSend, entry::RaftEntry};
@@ -25,11 +24,12 @@ use serde::{Deserialize, Serialize};
 
 use self::file::{LogFile, meta};
 use self::tail::{KEEP_ENTRIES, Tail};
-use self::writer::{Op, Writer};
+use self::writer::{Op, Running, Writer};
 use crate::error::StartError;
 use crate::fatal::Fatal;
 use crate::identity::Identity;
 use crate::types::{Entry, LogId, TypeConfig, Vote};
+use crate::work::Work;
 
 /// Not the name that the original uses, whose file has another format.
 const FILE: &str = "raft.db";
@@ -41,13 +41,20 @@ pub(crate) struct LogStore {
     tail: Arc<Mutex<Tail>>,
 }
 
-/// Waits for the log's thread to have closed the file.
-pub(crate) struct LogThread(JoinHandle<()>);
+/// Waits for the log's file to be closed.
+pub(crate) struct LogThread(Running);
 
 impl LogThread {
-    /// Blocks until the last handle is gone and the file is closed.
-    pub(crate) fn join(self) {
-        if self.0.join().is_err() {
+    /// Waits until the last handle is gone and the file is closed.
+    pub(crate) async fn join(self) {
+        let panicked = match self.0 {
+            Running::Thread(thread) => {
+                let joined = tokio::task::spawn_blocking(|| thread.join().is_err()).await;
+                joined.unwrap_or(true)
+            }
+            Running::Task(mut task) => task.join_next().await.is_some_and(|joined| joined.is_err()),
+        };
+        if panicked {
             tracing::error!("the raft log's thread panicked");
         }
     }
@@ -73,6 +80,11 @@ impl OpenLog {
         let path = dir.join(FILE);
         let file = LogFile::open(&path)?;
         Ok(Self { path, file })
+    }
+
+    /// The log and its journal.
+    pub(crate) fn files(&self) -> [PathBuf; 2] {
+        [self.path.clone(), self.path.with_extension("db-wal")]
     }
 
     /// Refuses a log that is not the one `identity` voted with.
@@ -102,8 +114,8 @@ impl OpenLog {
         }
     }
 
-    /// Starts the thread that serves the log.
-    pub(crate) fn serve(self, fatal: Fatal) -> Result<(LogStore, LogThread), StartError> {
+    /// Starts whoever serves the log.
+    pub(crate) fn serve(self, fatal: Fatal, work: &Work) -> Result<(LogStore, LogThread), StartError> {
         let entries = self.file.newest(KEEP_ENTRIES as u64).map_err(|error| self.corrupt(&error))?;
         let entries = entries
             .iter()
@@ -112,7 +124,7 @@ impl OpenLog {
             .map_err(|error| self.corrupt(&error))?;
         let tail = Tail::loaded(entries, self.read(meta::PURGED)?, self.read(meta::VOTE)?);
         let tail = Arc::new(Mutex::new(tail));
-        let (writer, thread) = Writer::start(self.file, tail.clone(), fatal)
+        let (writer, thread) = Writer::start(self.file, tail.clone(), fatal, work)
             .map_err(|source| StartError::DataDir { dir: self.path.clone(), source })?;
         Ok((LogStore { writer, tail }, LogThread(thread)))
     }

@@ -1,4 +1,4 @@
-//! The one thread that owns the log file: it drains its queue into one transaction per commit.
+//! The owner of the log file: it drains its queue into one transaction per commit. A thread; in a simulation a task.
 
 use std::io;
 use std::sync::{Arc, Mutex};
@@ -6,12 +6,14 @@ use std::thread::JoinHandle;
 
 use openraft::storage::IOFlushed;
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinSet;
 
 use super::file::{LogFile, meta};
 use super::tail::Tail;
 use crate::fatal::Fatal;
 use crate::own_loop::before_others;
 use crate::types::{LogId, TypeConfig, Vote};
+use crate::work::{Access, Disk, Fate, Work};
 
 /// Operations that may wait for the disk; a full queue makes the raft core wait, which is right.
 const QUEUE: usize = 1024;
@@ -61,6 +63,12 @@ enum After {
     Rows(Vec<Vec<u8>>, Done<Vec<Vec<u8>>>),
 }
 
+/// Who writes; dropping it ends a task at once, and leaves a thread to its queue.
+pub(super) enum Running {
+    Thread(JoinHandle<()>),
+    Task(JoinSet<()>),
+}
+
 /// The queue to the writer. Dropping every clone ends the thread, which closes the file.
 #[derive(Clone)]
 pub(super) struct Writer {
@@ -68,20 +76,36 @@ pub(super) struct Writer {
 }
 
 impl Writer {
-    /// Starts the thread on `file`.
+    /// Starts to write `file`.
     pub(super) fn start(
         file: LogFile,
         tail: Arc<Mutex<Tail>>,
         fatal: Fatal,
-    ) -> io::Result<(Self, JoinHandle<()>)> {
+        work: &Work,
+    ) -> io::Result<(Self, Running)> {
         let (queue, ops) = mpsc::channel(QUEUE);
-        let thread = std::thread::Builder::new().name("raft-log".into()).spawn(move || {
-            before_others();
-            if let Err(error) = run(&file, &tail, ops) {
-                fatal.fail(error.to_string());
+        let running = match work {
+            Work::Threads => {
+                let thread = std::thread::Builder::new().name("raft-log".into()).spawn(move || {
+                    before_others();
+                    if let Err(error) = run(&file, &tail, ops) {
+                        fatal.fail(error.to_string());
+                    }
+                })?;
+                Running::Thread(thread)
             }
-        })?;
-        Ok((Self { queue }, thread))
+            Work::Inline(disk) => {
+                let mut task = JoinSet::new();
+                let disk = disk.clone();
+                task.spawn(async move {
+                    if let Err(error) = run_inline(file, &tail, ops, disk).await {
+                        fatal.fail(error.to_string());
+                    }
+                });
+                Running::Task(task)
+            }
+        };
+        Ok((Self { queue }, running))
     }
 
     pub(super) async fn send(&self, op: Op) -> io::Result<()> {
@@ -103,27 +127,64 @@ fn stopped() -> io::Error {
 fn run(file: &LogFile, tail: &Mutex<Tail>, mut ops: mpsc::Receiver<Op>) -> io::Result<()> {
     let mut batch = Vec::with_capacity(BATCH);
     while ops.blocking_recv_many(&mut batch, BATCH) > 0 {
-        let mut after = Vec::with_capacity(batch.len());
-        match commit(file, batch.drain(..), &mut after) {
-            Ok(true) => settle(tail, after),
-            Ok(false) => {
-                settle(tail, after);
-                break;
-            }
-            // A failed write leaves the file in doubt. Everything dropped here reports an error to
-            // its caller, which stops the node.
-            Err(error) => {
-                let error = io::Error::new(error.kind(), format!("cannot write the raft log: {error}"));
-                fail(after, &error);
-                return Err(error);
-            }
+        let (open, after) = write(file, batch.drain(..), Ok(Fate::Kept))?;
+        settle(tail, after);
+        if !open {
+            break;
         }
     }
     Ok(())
 }
 
+/// As [`run`], on a disk that takes its time, fails, and lies.
+async fn run_inline(
+    file: LogFile,
+    tail: &Mutex<Tail>,
+    mut ops: mpsc::Receiver<Op>,
+    disk: Arc<dyn Disk>,
+) -> io::Result<()> {
+    let mut batch = Vec::with_capacity(BATCH);
+    while ops.recv_many(&mut batch, BATCH).await > 0 {
+        let vote = batch.iter().any(|op| matches!(op, Op::SaveVote { .. }));
+        // First the time that it takes: a node that dies in it has written nothing.
+        let fate = disk.access(Access::Log { vote }).await;
+        let (open, after) = write(&file, batch.drain(..), fate)?;
+        disk.access(Access::Acknowledge).await?;
+        settle(tail, after);
+        if !open {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// One batch in one transaction: whether the file stays open, and whom to tell when.
+///
+/// A failed write leaves the file in doubt. Everything that is not told reports an error to its caller, which stops
+/// the node.
+fn write(
+    file: &LogFile,
+    ops: impl Iterator<Item = Op>,
+    fate: io::Result<Fate>,
+) -> io::Result<(bool, Vec<After>)> {
+    let mut after = Vec::new();
+    match fate.and_then(|fate| commit(file, ops, &mut after, fate)) {
+        Ok(open) => Ok((open, after)),
+        Err(error) => {
+            let error = io::Error::new(error.kind(), format!("cannot write the raft log: {error}"));
+            fail(after, &error);
+            Err(error)
+        }
+    }
+}
+
 /// `false` if the file is to be closed.
-fn commit(file: &LogFile, ops: impl Iterator<Item = Op>, after: &mut Vec<After>) -> io::Result<bool> {
+fn commit(
+    file: &LogFile,
+    ops: impl Iterator<Item = Op>,
+    after: &mut Vec<After>,
+    fate: Fate,
+) -> io::Result<bool> {
     file.begin()?;
     let mut open = true;
     for op in ops {
@@ -157,7 +218,10 @@ fn commit(file: &LogFile, ops: impl Iterator<Item = Op>, after: &mut Vec<After>)
             Op::Read { first, end, done } => after.push(After::Rows(file.read(first, end)?, done)),
         }
     }
-    file.commit()?;
+    match fate {
+        Fate::Kept => file.commit()?,
+        Fate::Lost => file.roll_back()?,
+    }
     Ok(open)
 }
 

@@ -1,10 +1,11 @@
 //! From a command to rows: a function of the state and the command, and of nothing else.
 
 use orchestrator_backend::{
-    Backend, BackendError, BeginOutcome, Block, CandidateRow, EndOutcome, KeyValueRow, ProgressOutcome,
+    AccessTokenRow, Backend, BackendError, BeginOutcome, Block, CandidateRow, EndOutcome, KeyValueRow,
+    ProgressOutcome,
 };
 
-use orchestrator_core::InstanceKey;
+use orchestrator_core::{InstanceKey, Timestamp};
 
 use crate::command::{BeginRecovery, BlockedBy, Command, RegisterDetection, Reply};
 
@@ -61,7 +62,39 @@ pub fn apply(backend: &mut dyn Backend, command: &Command) -> Applied {
             let ids = backend.acknowledge_recoveries(&ack.into())?;
             Ok((Reply::Acknowledged { ids }, changed("")))
         }
+        Command::IssueAccessToken { public, secret, owner, at, forget_before } => {
+            let token = AccessTokenRow {
+                public: public.clone(),
+                secret: secret.clone(),
+                generated_at: *at,
+                generated_by: owner.clone(),
+                is_acquired: false,
+                is_reentrant: false,
+            };
+            backend.issue_access_token(&token, *forget_before)?;
+            Ok((Reply::Done, vec![]))
+        }
+        Command::RedeemAccessToken { public, secret, not_before, at } => {
+            redeem(backend, public, secret, *not_before, *at)
+        }
     }
+}
+
+fn redeem(
+    backend: &mut dyn Backend,
+    public: &str,
+    secret: &str,
+    not_before: Timestamp,
+    at: Timestamp,
+) -> Applied {
+    let reply = if backend.redeem_access_token(public, secret, not_before, at)? {
+        Reply::Done
+    } else {
+        Reply::Refused {
+            reason: "there is no such access token, or it was redeemed, or it is too late".into(),
+        }
+    };
+    Ok((reply, vec![]))
 }
 
 fn detect(backend: &mut dyn Backend, found: &RegisterDetection) -> Applied {

@@ -8,13 +8,16 @@ use tracing::info;
 
 use super::change::Leading;
 use super::decide::{View, too_few_alive};
-use super::{ChangeError, Membership};
+use super::{ChangeError, Membership, Progress};
 use crate::error::StartError;
 use crate::formation::Plan;
 use crate::member::{Member, MemberInfo, NodeId, PeerName};
 use crate::node::RaftNode;
 use crate::settings::{Bootstrap, MAX_NODES, group_of};
 use crate::types::LogId;
+
+/// A node that is to be added may be started this long after it was asked for.
+const START_LIMIT: Duration = Duration::from_secs(20);
 
 impl RaftNode {
     /// The members of the group as this node's log has them; empty before there is a group.
@@ -38,6 +41,19 @@ impl RaftNode {
         membership.voters = stored.voter_ids().filter_map(member).collect();
         membership.learners = stored.membership().learner_ids().filter_map(member).collect();
         membership
+    }
+
+    /// How far each other member is; empty unless this node leads.
+    pub fn replication(&self) -> BTreeMap<NodeId, Progress> {
+        let Ok(leading) = self.inner.changer.leading() else { return BTreeMap::new() };
+        let metrics = &leading.metrics;
+        let acknowledged = |id| metrics.heartbeat.as_ref()?.get(id).copied().flatten();
+        let members = metrics.replication.iter().flatten().filter(|(id, _)| **id != metrics.id);
+        let progress = members.map(|(id, matched)| {
+            let last_ack = acknowledged(id).map(|at| openraft::Instant::elapsed(&*at));
+            (*id, Progress { matched_index: matched.map(|entry| entry.index), last_ack })
+        });
+        progress.collect()
     }
 
     /// Takes a new `RaftNodes` (at a reload); answers whether it differs from the one before.
@@ -69,6 +85,9 @@ impl RaftNode {
     ///
     /// The node must run with an empty directory and be willing: its `RaftNodes` name this node, or it waits
     /// to be told. Returns when it votes. A voter of that name whose disk was wiped is replaced.
+    ///
+    /// A node that does not answer yet is waited for, a third of `limit` and 20 s at most; other changes go on
+    /// meanwhile. After [`ChangeError::Unreachable`] nothing was changed: start it and ask again.
     pub async fn add_peer(&self, name: &str, limit: Duration) -> Result<Member, ChangeError> {
         within(limit, self.add_peer_until(name, Instant::now() + limit)).await
     }
@@ -76,6 +95,7 @@ impl RaftNode {
     async fn add_peer_until(&self, name: &str, deadline: Instant) -> Result<Member, ChangeError> {
         let name = read(name)?;
         let changer = &self.inner.changer;
+        self.await_start(&name, deadline).await?;
         let _busy = changer.busy.lock().await;
         let leading = changer.settled()?;
         let old = find(&leading.voters(), &name);
@@ -96,6 +116,20 @@ impl RaftNode {
         changer.change_voters(&leading, voters, leading.entry()).await?;
         let info = leading.learners().remove(&node_id).unwrap_or_default();
         Ok(self.inner.local.member(node_id, &info))
+    }
+
+    /// Waits for a node that is to join; one that is a voter already is not waited for.
+    async fn await_start(&self, name: &PeerName, deadline: Instant) -> Result<(), ChangeError> {
+        let changer = &self.inner.changer;
+        let voter = find(&changer.leading()?.voters(), name);
+        let patience = START_LIMIT.min(deadline.saturating_duration_since(Instant::now()) / 3);
+        let patience = if voter.is_some() { Duration::ZERO } else { patience };
+        match (changer.answers(name, Instant::now() + patience).await, voter) {
+            (Err(ChangeError::Unreachable { name, .. }), Some(node_id)) => {
+                Err(ChangeError::AlreadyMember { name, node_id })
+            }
+            (answered, _) => answered,
+        }
     }
 
     /// Removes the member called `name` (`host[:port]`); leader only. Returns when it is no member any more.

@@ -24,6 +24,8 @@ use crate::types::{LogId, Metrics, Raft, TypeConfig};
 
 /// A node that does not say within this time what it is, is silent.
 const ANSWER_LIMIT: Duration = Duration::from_secs(1);
+/// Pause between two attempts to reach a node that is to join.
+const KNOCK_PAUSE: Duration = Duration::from_millis(250);
 /// A removed node is told so often: the first time it may know less than what removed it.
 const TELL_TIMES: usize = 3;
 /// Pause between these.
@@ -109,6 +111,18 @@ impl Changer {
         self.links.probe(name.as_str(), ANSWER_LIMIT).await.map_err(|error| error.to_string())
     }
 
+    /// Waits until somebody answers under `name`, as long as this node leads.
+    pub(super) async fn answers(&self, name: &PeerName, deadline: Instant) -> Result<(), ChangeError> {
+        loop {
+            self.leading()?;
+            let Err(reason) = self.ask(name).await else { return Ok(()) };
+            if Instant::now() + KNOCK_PAUSE >= deadline {
+                return Err(ChangeError::Unreachable { name: name.to_string(), reason });
+            }
+            tokio::time::sleep(KNOCK_PAUSE).await;
+        }
+    }
+
     /// Who answers under each of `names`.
     pub(super) async fn ask_all(&self, names: BTreeSet<PeerName>) -> BTreeMap<PeerName, Answer> {
         let asked = names.into_iter().map(|name| async move {
@@ -160,6 +174,8 @@ impl Changer {
             Answer::Occupied(reason) => return Err(ChangeError::Occupied { name: name.to_string(), reason }),
             Answer::Member(id) => return Err(self.member_already(name, id)),
         }
+        let ready = leading.let_beginning_go().await;
+        ready.map_err(|reason| ChangeError::Occupied { name: name.to_string(), reason })?;
         // An entry of its own, so that no number is ever given out twice.
         let written = leading.raft.client_write(Command::Heartbeat {}).await;
         let node_id = number_at(written.map_err(|error| self.refused(error, expected))?.log_id.index);
@@ -206,9 +222,19 @@ impl Changer {
         let gone: BTreeMap<_, _> =
             leading.voters().into_iter().filter(|(id, _)| !voters.contains(id)).collect();
         let numbers = voters.iter().map(NodeId::to_string).collect::<Vec<_>>().join(", ");
-        self.change(leading, ChangeMembers::ReplaceAllVoters(voters), false, expected).await?;
+        let stays = voters.contains(&leading.metrics.id);
+        self.leaving(leading, stays, ChangeMembers::ReplaceAllVoters(voters), expected).await?;
         info!(node = self.local().name(), voters = numbers, "the group has other voters");
         self.tell(gone);
+        Ok(())
+    }
+
+    /// Has the group know this node by the name that it has now.
+    pub(super) async fn rename(&self, leading: &Leading, expected: Option<LogId>) -> Result<(), ChangeError> {
+        let (node_id, info) = (leading.metrics.id, self.local().settings.info.clone());
+        let nodes = ChangeMembers::SetNodes(BTreeMap::from([(node_id, info)]));
+        self.change(leading, nodes, true, expected).await?;
+        info!(node = self.local().name(), node_id, "the only voter has another name now");
         Ok(())
     }
 
@@ -228,7 +254,29 @@ impl Changer {
     /// Finishes a change that was left half way.
     pub(super) async fn flatten(&self, leading: &Leading) -> Result<(), ChangeError> {
         let nothing = ChangeMembers::AddVoterIds(BTreeSet::new());
-        self.change(leading, nothing, false, leading.entry()).await
+        let to = leading.metrics.membership_config.get_joint_config().last();
+        let stays = to.is_none_or(|voters| voters.contains(&leading.metrics.id));
+        self.leaving(leading, stays, nothing, leading.entry()).await
+    }
+
+    /// A change after which this node may be no voter: it stops saying that it leads before, since those who stay
+    /// need not wait for its lease to end.
+    async fn leaving(
+        &self,
+        leading: &Leading,
+        stays: bool,
+        members: ChangeMembers<NodeId, MemberInfo>,
+        expected: Option<LogId>,
+    ) -> Result<(), ChangeError> {
+        let term = leading.metrics.current_term;
+        if !stays {
+            self.local().give_away(term);
+        }
+        let changed = self.change(leading, members, false, expected).await;
+        if changed.is_err() {
+            self.local().take_back(term);
+        }
+        changed
     }
 
     async fn change(
@@ -274,12 +322,13 @@ impl Changer {
     pub(super) async fn caught_up(&self, id: NodeId, deadline: Instant) -> Result<(), ChangeError> {
         let begun = Instant::now();
         let waiting = async {
+            // One for all rounds: a new one takes what it finds for a change.
+            let mut changes = self.leading()?.raft.metrics();
             loop {
                 let leading = self.leading()?;
                 if leading.lag(id).is_some_and(|lag| lag <= LAG_LIMIT) {
                     return Ok(());
                 }
-                let mut changes = leading.raft.metrics();
                 if changes.changed().await.is_err() {
                     return Err(ChangeError::Stopped { reason: "the raft core is gone".into() });
                 }

@@ -28,6 +28,8 @@ pub(super) enum Answer {
 #[derive(Debug, Clone, Default)]
 pub(super) struct View {
     pub(super) me: NodeId,
+    /// This node calls itself by another name than the group does.
+    pub(super) renamed: bool,
     /// The members in force are committed.
     pub(super) committed: bool,
     /// A change was left half way.
@@ -52,6 +54,8 @@ pub(super) enum Next {
     Rest,
     /// Finish a change that was left half way.
     Flatten,
+    /// Write this node's own new name down: it is the only voter, so nobody else has it by the old one.
+    Rename,
     /// Give the empty node under this name a number and have it follow.
     AddLearner(PeerName),
     /// Drop a learner whose disk is gone.
@@ -70,9 +74,15 @@ pub(super) fn decide(view: &View) -> Next {
     if !view.committed {
         return Next::Rest;
     }
+    if view.renamed && view.voters.keys().eq([&view.me]) {
+        return Next::Rename;
+    }
     let present: BTreeSet<&PeerName> = view.voters.values().collect();
     let wish = view.wish.as_ref().filter(|wish| !wish.is_empty());
     let agreed = wish.filter(|_| dissenters(view).len() * 2 < view.voters.len());
+    if let Some(next) = mend(view, agreed) {
+        return next;
+    }
     let target: BTreeSet<&PeerName> = agreed.map_or_else(|| present.clone(), |wish| wish.iter().collect());
     let mut chosen = BTreeSet::new();
     let mut reasons = Vec::new();
@@ -96,6 +106,22 @@ pub(super) fn decide(view: &View) -> Next {
         Some(reason) => Next::Wait(vec![reason]),
         None => Next::Change(chosen),
     }
+}
+
+/// Replaces voters whose disks are gone, whether or not a wish can be carried out: a group that is one disk short must
+/// not wait for somebody else. Whoever the wish lets go is left as it is.
+fn mend(view: &View, wish: Option<&Vec<PeerName>>) -> Option<Next> {
+    let mut chosen = BTreeSet::new();
+    for (id, name) in &view.voters {
+        let stays = wish.is_none_or(|wish| wish.contains(name));
+        match stays.then(|| place(view, name)) {
+            Some(Place::Do(next)) => return Some(next),
+            Some(Place::Has(heir)) => chosen.insert(heir),
+            Some(Place::Lacks(_)) | None => chosen.insert(*id),
+        };
+    }
+    let changed = !chosen.iter().eq(view.voters.keys());
+    (changed && too_few_alive(view, &chosen).is_none()).then_some(Next::Change(chosen))
 }
 
 /// Voters that do not hold the leader's wish, one line each.
@@ -146,10 +172,16 @@ fn place(view: &View, name: &PeerName) -> Place {
         (None, None, Some(Answer::Occupied(reason) | Answer::Silent(reason))) => {
             Place::Lacks(format!("{name}: {reason}"))
         }
-        (None, None, Some(Answer::Member(id))) => Place::Lacks(format!(
-            "{name}: it is node {id}, which was removed from the group; move its RaftDataDir away so that it joins as \
-             a new node"
-        )),
+        (None, None, Some(Answer::Member(id))) => Place::Lacks(match view.voters.get(id) {
+            Some(owner) => format!(
+                "{name}: its RaftDataDir is that of {owner}, node {id}, or a copy of it; move it away so that it joins as \
+                 a new node"
+            ),
+            None => format!(
+                "{name}: it is node {id}, which was removed from the group; move its RaftDataDir away so that it joins \
+                 as a new node"
+            ),
+        }),
         (None, None, None) => Place::Lacks(format!("{name}: not asked yet")),
     }
 }

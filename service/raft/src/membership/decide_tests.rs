@@ -56,6 +56,16 @@ fn nothing_is_done_without_a_new_wish_however_silent_a_member_is() {
 }
 
 #[test]
+fn only_a_lone_voter_may_take_another_name() {
+    let mut view = View { renamed: true, ..three() };
+    assert_eq!(decide(&view), Next::Rest);
+    view.voters.retain(|id, _| *id == view.me);
+    assert_eq!(decide(&view), Next::Rename);
+    view.committed = false;
+    assert_eq!(decide(&view), Next::Rest);
+}
+
+#[test]
 fn a_change_under_way_is_waited_for_and_one_left_half_way_is_finished() {
     assert_eq!(decide(&View { committed: false, ..wish_for_d(&[2]) }), Next::Rest);
     assert_eq!(decide(&View { joint: true, ..wish_for_d(&[2]) }), Next::Flatten);
@@ -113,6 +123,18 @@ fn an_empty_disk_replaces_its_old_number_without_any_wish() {
     // Wiped once more before it voted.
     let again = answers(following, "c", Answer::Empty);
     assert_eq!(decide(&again), Next::DropLearner(70000));
+}
+
+#[test]
+fn an_empty_disk_is_replaced_although_a_wish_cannot_be_carried_out() {
+    let removed = || Answer::Occupied("it was removed".into());
+    for holders in [&[2, 3][..], &[]] {
+        let wiped = |view: View| View { alive: [1, 3].into(), ..answers(view, "d", removed()) };
+        let empty = answers(wiped(wish_for_d(holders)), "b", Answer::Empty);
+        assert_eq!(decide(&empty), Next::AddLearner(name("b")), "{holders:?}");
+        let follows = follows(wiped(wish_for_d(holders)), 70_000, "b", Some(0));
+        assert_eq!(decide(&follows), Next::Change([1, 3, 70_000].into()), "{holders:?}");
+    }
 }
 
 #[test]
@@ -206,7 +228,7 @@ impl World {
             }
             Next::DropLearner(id) => drop(self.view.learners.remove(id)),
             Next::Change(voters) => self.change(voters.clone()),
-            Next::Rest | Next::Flatten | Next::Wait(_) => {}
+            Next::Rest | Next::Flatten | Next::Rename | Next::Wait(_) => {}
         }
         next
     }
@@ -219,13 +241,14 @@ impl World {
             let replaced = promoted.iter().any(|(new, name)| voters.contains(new) && name == who);
             assert!(replaced || !wish.contains(who), "{id} was removed without a list that says so");
         }
+        // Who follows so closely that it may vote is alive; who voted before is as it was.
+        self.view.alive.extend(promoted.keys().filter(|id| voters.contains(id)));
         let mut all = self.view.voters.clone();
         all.extend(promoted);
         self.view.voters = voters.iter().map(|id| (*id, all[id].clone())).collect();
         self.view.learners.retain(|id, _| !voters.contains(id));
         let unique: BTreeSet<_> = self.view.voters.values().collect();
         assert_eq!(unique.len(), self.view.voters.len(), "one voter per name");
-        self.view.alive.extend(voters.iter().filter(|id| **id >= 70000));
     }
 }
 

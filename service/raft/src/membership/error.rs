@@ -56,7 +56,10 @@ pub enum ChangeError {
         reason: String,
     },
     /// The node does not answer.
-    #[error("{name} is unreachable: {reason}")]
+    #[error(
+        "{name} does not answer ({reason}): start it with an empty RaftDataDir and with RaftNodes that name this \
+         node, then ask again"
+    )]
     Unreachable {
         /// Its raft address.
         name: String,

@@ -60,8 +60,7 @@ impl RaftNode {
         let local = &self.inner.local;
         let mut log = local.log.clone();
         let (sharer, identity) = (local.clone(), next.clone());
-        let stored = tokio::task::spawn_blocking(move || sharer.begin_epoch(identity)).await;
-        stored.map_err(std::io::Error::other)??;
+        local.work.blocking(move || sharer.begin_epoch(identity)).await?;
         let last = log.get_log_state().await?.last_log_id;
         let voted = log.read_vote().await?.map_or(0, |vote| vote.leader_id.term);
         let term = voted.max(last.map_or(0, |id| **id.committed_leader_id())) + 1;

@@ -19,7 +19,15 @@ const LOOK_PAUSE: Duration = Duration::from_millis(500);
 /// One step, a joint change with two syncs of a majority included.
 const STEP_LIMIT: Duration = Duration::from_secs(10);
 
-/// One per node; only the leader's does something.
+/// Who has heard of this node's list since it changed. A list that is taken back is no wish, and must be told as well.
+struct Told {
+    list: Vec<PeerName>,
+    /// Somebody has not heard of it yet.
+    waiting: bool,
+    voters: BTreeSet<NodeId>,
+}
+
+/// One per node; only the leader's changes something.
 pub(crate) struct Keeper {
     pub(crate) changer: Arc<Changer>,
     /// Whom the leader waits for and why.
@@ -30,6 +38,8 @@ impl Keeper {
     /// Runs until the node stops.
     pub(crate) async fn run(self) {
         let local = self.changer.local().clone();
+        // A node introduces itself with the list that it has, so the first one need not be told.
+        let mut told = Told { list: local.nodes(), waiting: false, voters: BTreeSet::new() };
         loop {
             tokio::select! {
                 biased;
@@ -38,6 +48,11 @@ impl Keeper {
                 () = tokio::time::sleep(LOOK_PAUSE) => {}
             }
             self.settle().await;
+            tokio::select! {
+                biased;
+                () = local.stop.cancelled() => return,
+                () = self.tell_list(&mut told) => {}
+            }
             let step = tokio::select! {
                 biased;
                 () = local.stop.cancelled() => return,
@@ -51,6 +66,21 @@ impl Keeper {
             });
             self.wait_for(reasons);
         }
+    }
+
+    /// Tells each voter once of a list that changed. Asking is bounded: see [`Changer::answering`].
+    async fn tell_list(&self, told: &mut Told) {
+        let list = self.changer.local().nodes();
+        if list != told.list {
+            *told = Told { list, waiting: true, voters: BTreeSet::new() };
+        }
+        let Some((_, metrics)) = self.changer.metrics().filter(|_| told.waiting) else { return };
+        let stored = &metrics.membership_config;
+        let voters = stored.voter_ids().filter_map(|id| Some((id, stored.get_node(&id)?.clone())));
+        let mut deaf: BTreeMap<NodeId, MemberInfo> = voters.collect();
+        deaf.retain(|id, _| !told.voters.contains(id));
+        told.voters.extend(self.changer.answering(deaf.clone()).await);
+        told.waiting = deaf.keys().any(|id| !told.voters.contains(id));
     }
 
     fn wait_for(&self, reasons: Vec<String>) {
@@ -84,11 +114,9 @@ impl Keeper {
             return;
         }
         let dir = local.settings.data_dir.clone();
-        let stored = tokio::task::spawn_blocking(move || Wish::store(&dir, &names)).await;
-        match stored {
-            Ok(Ok(())) => local.change_wish(|current| current.settled = wish.list),
-            Ok(Err(error)) => warn!(node = local.name(), %error, "cannot note that the group fits RaftNodes"),
-            Err(_) => {}
+        match local.work.blocking(move || Wish::store(&dir, &names)).await {
+            Ok(()) => local.change_wish(|current| current.settled = wish.list),
+            Err(error) => warn!(node = local.name(), %error, "cannot note that the group fits RaftNodes"),
         }
     }
 
@@ -104,6 +132,7 @@ impl Keeper {
             Next::Rest => {}
             Next::Wait(reasons) => return Ok(reasons),
             Next::Flatten => self.changer.flatten(&leading).await?,
+            Next::Rename => self.changer.rename(&leading, expected).await?,
             Next::AddLearner(name) => drop(self.changer.add_learner(&leading, &name, expected).await?),
             Next::DropLearner(id) => {
                 self.changer.drop_learners(&leading, BTreeSet::from([id]), expected).await?;
@@ -136,6 +165,7 @@ impl Keeper {
             voters: names(&leading.voters()),
             ..View::default()
         };
+        view.renamed = view.voters.get(&view.me).is_some_and(|name| *name != local.settings.name);
         if local.settings.policy.membership == MembershipSource::Api {
             return view;
         }

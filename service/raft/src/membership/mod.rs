@@ -1,6 +1,7 @@
 //! Who belongs to a running group: the wish, the decisions, and the changes.
 
 mod api;
+mod beginning;
 mod change;
 mod decide;
 mod error;
@@ -8,6 +9,8 @@ mod force;
 mod keeper;
 mod known;
 mod wish;
+
+use std::time::Duration;
 
 use crate::member::{Member, NodeId};
 
@@ -28,6 +31,15 @@ fn number_at(index: u64) -> NodeId {
 /// The log index before which a node cannot have been a member.
 fn birth_of(node_id: NodeId) -> u64 {
     node_id.saturating_sub(FIRST_LATER_NUMBER)
+}
+
+/// How far a leader knows another member to be.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Progress {
+    /// Index of the last log entry that it acknowledged.
+    pub matched_index: Option<u64>,
+    /// How long ago it last acknowledged anything, heartbeats included.
+    pub last_ack: Option<Duration>,
 }
 
 /// The members of a group, as one node's log has them.

@@ -153,7 +153,8 @@ impl SnapshotDir {
             let entry = entry?;
             let name = entry.file_name();
             let name = name.to_string_lossy();
-            if name != CURRENT && unwanted(&name) {
+            // Folders are the original's, whose raft snapshots lie here: whoever returns to it needs them.
+            if name != CURRENT && unwanted(&name) && !entry.file_type()?.is_dir() {
                 fs::remove_file(entry.path())?;
             }
         }
@@ -210,4 +211,21 @@ pub(crate) fn create(path: &Path) -> io::Result<File> {
 /// Writes one chunk; kept here so that all file access of raft snapshots is in one place.
 pub(crate) fn write_chunk(file: &mut File, chunk: &[u8]) -> io::Result<()> {
     file.write_all(chunk)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn opening_removes_what_was_left_unfinished_and_no_folder_of_the_original() {
+        let data = tempfile::tempdir().expect("a folder");
+        let theirs = data.path().join(DIR).join("2-5-1700000000000");
+        let (state, part) = (theirs.join("state.bin"), data.path().join(DIR).join("0.part"));
+        fs::create_dir_all(&theirs).expect("a folder");
+        fs::write(&state, "theirs").expect("a file");
+        fs::write(&part, "ours").expect("a file");
+        SnapshotDir::open(data.path()).expect("their folders are no obstacle");
+        assert!(state.exists() && !part.exists());
+    }
 }

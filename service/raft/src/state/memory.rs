@@ -27,6 +27,10 @@ impl Machine for MemoryMachine {
         fs::write(file, self.lines.join("\n")).map_err(|error| MachineError::caused_by("cannot write", error))
     }
 
+    fn write_empty(&mut self, file: &Path) -> Result<(), MachineError> {
+        fs::write(file, "").map_err(|error| MachineError::caused_by("cannot write", error))
+    }
+
     fn install_snapshot(&mut self, file: &Path, mark: &[u8]) -> Result<(), MachineError> {
         let text = fs::read_to_string(file).map_err(|error| MachineError::caused_by("cannot read", error))?;
         self.lines = text.lines().map(str::to_owned).collect();

@@ -5,6 +5,7 @@
 //! and a machine that fell behind that one gets it installed again at the start.
 
 mod files;
+mod founding;
 mod host;
 #[cfg(test)]
 pub(crate) mod memory;
@@ -18,12 +19,14 @@ use openraft::{EntryPayload, OptionalSend, RaftSnapshotBuilder};
 
 use self::files::Mark;
 pub(crate) use self::files::{Hash, SNAPSHOT_FORMAT, SnapshotDir, SnapshotFile, create, write_chunk};
+pub(crate) use self::founding::{FoundingState, Part};
 pub(crate) use self::host::{MachineHost, MachineThread};
 use crate::command::Reply;
 use crate::error::StartError;
 use crate::fatal::Fatal;
 use crate::port::{Machine, MachineError};
 use crate::types::{LogId, SnapshotMeta, StoredMembership, TypeConfig};
+use crate::work::Work;
 
 /// The most entries of one transaction of the machine, so that the first answer is not kept waiting.
 const BATCH: usize = 256;
@@ -43,17 +46,13 @@ impl StateMachine {
         data_dir: &Path,
         mut machine: Box<dyn Machine>,
         fatal: Fatal,
+        work: &Work,
     ) -> Result<(Self, MachineThread), StartError> {
         let failed = |source| StartError::DataDir { dir: data_dir.to_owned(), source };
         let dir = SnapshotDir::open(data_dir).map_err(failed)?;
         let mark = recover(machine.as_mut(), &dir).map_err(failed)?;
-        let (host, thread) = MachineHost::start(machine, mark.index(), fatal).map_err(failed)?;
+        let (host, thread) = MachineHost::start(machine, mark.index(), fatal, work).map_err(failed)?;
         Ok((Self { host, dir, mark }, thread))
-    }
-
-    /// Where incoming raft snapshots are put together.
-    pub(crate) fn snapshots(&self) -> SnapshotDir {
-        self.dir.clone()
     }
 
     /// The machine's thread, to close it at the end.
@@ -70,6 +69,21 @@ impl StateMachine {
         self.mark = Mark::default();
         let mark = self.mark.encode()?;
         self.host.run(move |machine| machine.apply(&mark, &[]).map(drop).map_err(failed)).await?;
+        self.host.set_applied(self.mark.index());
+        Ok(())
+    }
+
+    /// The state is that of nobody any more: the log of the group that this node joins is applied from its start.
+    pub(crate) async fn begin_empty(&mut self) -> io::Result<()> {
+        self.mark = Mark::default();
+        let (mark, path) = (self.mark.encode()?, self.dir.temporary());
+        self.host
+            .run(move |machine| {
+                machine.write_empty(&path).map_err(failed)?;
+                machine.install_snapshot(&path, &mark).map_err(failed)?;
+                std::fs::remove_file(&path)
+            })
+            .await?;
         self.host.set_applied(self.mark.index());
         Ok(())
     }

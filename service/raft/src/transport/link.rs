@@ -14,7 +14,7 @@ use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 
 use super::dial::{ByteStream, Dialer};
-use super::tls::reason_of;
+use super::tls::{Vintage, reason_of};
 use super::wire::{self, Frame, Header, Hello, Kind, MAX_FRAME, MAX_HELLO, NodeReport, PROTOCOL, Purpose};
 use crate::local::{Local, lock};
 use crate::member::NodeId;
@@ -132,6 +132,14 @@ struct LinkState {
     late: usize,
 }
 
+impl LinkState {
+    /// A held connection; those of former certificates are dropped.
+    fn idle_one(&mut self) -> Option<Connection> {
+        self.idle.retain(|connection| !connection.is_outdated());
+        self.idle.pop()
+    }
+}
+
 impl Link {
     /// Sends `body` and waits for the answer until `deadline`.
     ///
@@ -185,6 +193,7 @@ impl Link {
         body: Arc<[u8]>,
         mut done: oneshot::Sender<Result<Frame, LinkError>>,
     ) {
+        connection.header.unheard_ms = self.local.unheard_ms();
         let outcome = {
             let mut exchange = pin!(connection.exchange(kind, &body));
             tokio::select! {
@@ -221,7 +230,7 @@ impl Link {
         loop {
             {
                 let mut state = lock(&self.state);
-                if let Some(connection) = state.idle.pop() {
+                if let Some(connection) = state.idle_one() {
                     return Ok(connection);
                 }
                 // What a peer answers at once, and is late, is about to come.
@@ -274,7 +283,7 @@ impl Link {
 
     fn put_back(&self, connection: Connection) {
         let mut state = lock(&self.state);
-        if state.idle.len() < MAX_IDLE {
+        if state.idle.len() < MAX_IDLE && !connection.is_outdated() {
             state.idle.push(connection);
         }
     }
@@ -284,6 +293,8 @@ impl Link {
 struct Connection {
     stream: Box<dyn ByteStream>,
     header: Header,
+    /// What it was made with; `None` without TLS.
+    vintage: Option<Vintage>,
 }
 
 impl Connection {
@@ -295,10 +306,14 @@ impl Connection {
         purpose: Purpose,
     ) -> Result<(Self, NodeReport), LinkError> {
         let unreachable = |error: io::Error| LinkError::Unreachable(error.to_string());
-        let mut stream = dialer.dial(name.to_owned()).await.map_err(unreachable)?;
-        if let Some(tls) = &local.settings.tls {
-            stream = tls.connect(name, stream).await.map_err(LinkError::Refused)?;
-        }
+        let stream = dialer.dial(name.to_owned()).await.map_err(unreachable)?;
+        let (mut stream, vintage) = match &local.settings.tls {
+            Some(tls) => {
+                let (stream, vintage) = tls.connect(name, stream).await.map_err(LinkError::Refused)?;
+                (stream, Some(vintage))
+            }
+            None => (stream, None),
+        };
         stream.write_all(&wire::preamble()).await.map_err(unreachable)?;
         let report = local.report();
         let header = Header {
@@ -308,8 +323,9 @@ impl Connection {
             from: report.node_id.unwrap_or(0),
             to,
             kind: Kind::Hello,
+            unheard_ms: 0,
         };
-        let mut connection = Self { stream, header };
+        let mut connection = Self { stream, header, vintage };
         let hello = wire::encode(&Hello { purpose, report }).map_err(unreachable)?;
         let answer = connection.exchange_limited(Kind::Hello, &hello, MAX_HELLO).await?;
         let report: NodeReport = match answer.header.kind {
@@ -323,6 +339,11 @@ impl Connection {
         }
         local.compare_members(&report);
         Ok((connection, report))
+    }
+
+    /// The certificates that it was made with are no longer those in use.
+    fn is_outdated(&self) -> bool {
+        self.vintage.as_ref().is_some_and(Vintage::is_past)
     }
 
     async fn exchange(&mut self, kind: Kind, body: &[u8]) -> Result<Frame, LinkError> {

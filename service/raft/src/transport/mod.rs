@@ -2,11 +2,13 @@
 
 mod complaints;
 mod dial;
+mod founding;
 mod incoming;
 mod link;
 mod network;
 mod server;
 mod tls;
+mod votes;
 mod wire;
 
 use std::time::Duration;
@@ -14,8 +16,9 @@ use std::time::Duration;
 pub(crate) use self::complaints::Complaints;
 pub(crate) use self::dial::TcpAcceptor;
 pub use self::dial::{Acceptor, ByteStream, Dialer, TcpDialer};
+pub(crate) use self::founding::{Founding, Wanted};
 pub(crate) use self::link::{Lane, LinkError, Links, Probed};
-pub(crate) use self::network::NetworkFactory;
+pub(crate) use self::network::{CHUNK_BYTES, CHUNK_LIMIT, INSTALL_LIMIT, NetworkFactory};
 pub(crate) use self::server::Server;
 pub(crate) use self::tls::Tls;
 pub use self::tls::{TlsError, TlsSettings};

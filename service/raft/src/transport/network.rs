@@ -1,5 +1,7 @@
 //! The raft library's calls, sent over [`super::link`].
 
+use std::fs::File;
+use std::io::Read;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,26 +14,27 @@ use openraft::raft::{
 use openraft::{OptionalSend, RaftNetworkFactory, RaftNetworkV2};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
-use tokio::fs::File;
-use tokio::io::AsyncReadExt;
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::link::{Lane, LinkError, Links};
+use super::votes::OwnVotes;
 use super::wire::{Kind, decode, encode};
+use crate::events::{EventKind, Happening, Round};
 use crate::member::{MemberInfo, NodeId};
 use crate::state::{SNAPSHOT_FORMAT, SnapshotFile};
-use crate::types::{LogId, SnapshotMeta, TypeConfig, Vote};
+use crate::types::{LogId, Raft, SnapshotMeta, TypeConfig, Vote};
 
 /// Entries are acknowledged after a sync of the peer's disk, which may take longer than a heartbeat.
 const APPEND_LIMIT: Duration = Duration::from_secs(1);
 /// We give up on an answer so long before the raft library does, so that we learn of it.
 const BEFORE_THE_LIBRARY: Duration = Duration::from_millis(5);
 /// Each chunk of a raft snapshot is acknowledged within this time.
-const CHUNK_LIMIT: Duration = Duration::from_secs(5);
+pub(crate) const CHUNK_LIMIT: Duration = Duration::from_secs(5);
 /// Small enough that heartbeats on the same wire are not delayed, large enough to cost few turns.
-const CHUNK_BYTES: usize = 256 * 1024;
+pub(crate) const CHUNK_BYTES: usize = 256 * 1024;
 /// After the last chunk the peer puts the state in place, which takes as long as its disk needs.
-const INSTALL_LIMIT: Duration = Duration::from_secs(60);
+pub(crate) const INSTALL_LIMIT: Duration = Duration::from_secs(60);
 
 type RpcResult<T> = Result<T, RPCError<TypeConfig>>;
 type RaftSnapshot = openraft::alias::SnapshotOf<TypeConfig, SnapshotFile>;
@@ -48,17 +51,32 @@ pub(crate) struct SnapshotBegin {
 }
 
 impl SnapshotBegin {
+    /// Of a state that no log led to.
+    pub(crate) fn outside_a_log(format: u32, bytes: u64, sha256: String) -> Self {
+        let (vote, membership) = (Vote::new(0, 0), Default::default());
+        Self { format, vote, last_log: None, membership, bytes, sha256 }
+    }
+
     pub(crate) fn meta(&self) -> SnapshotMeta {
         SnapshotMeta { last_log_id: self.last_log, last_membership: self.membership.clone() }
     }
 }
 
 /// Makes one [`Network`] per peer and lane; no I/O.
-pub(crate) struct NetworkFactory(pub(crate) Arc<Links>);
+pub(crate) struct NetworkFactory {
+    links: Arc<Links>,
+    votes: OwnVotes,
+}
 
 impl NetworkFactory {
+    /// `raft` is filled with the raft core that this is made for.
+    pub(crate) fn new(links: Arc<Links>, raft: watch::Receiver<Option<Raft>>) -> Self {
+        Self { links, votes: OwnVotes { raft } }
+    }
+
     fn network(&self, target: NodeId, node: &MemberInfo, lane: Lane) -> Network {
-        Network { links: self.0.clone(), target, name: node.raft_addr.clone(), lane }
+        let (links, votes, name) = (self.links.clone(), self.votes.clone(), node.raft_addr.clone());
+        Network { links, votes, target, name, lane, replicates_in: None }
     }
 }
 
@@ -84,9 +102,38 @@ pub(crate) struct Network {
     target: NodeId,
     name: String,
     lane: Lane,
+    votes: OwnVotes,
+    /// The term in which entries were first acknowledged on this lane.
+    replicates_in: Option<u64>,
 }
 
 impl Network {
+    /// Asks for a vote, or whether there would be one, and tells what came of it.
+    async fn ask_for_vote(
+        &self,
+        round: Round,
+        rpc: VoteRequest<TypeConfig>,
+        limit: Duration,
+    ) -> RpcResult<VoteResponse<TypeConfig>> {
+        let local = self.links.local();
+        self.votes.asks(local, round, &rpc);
+        let kind = if round == Round::Trial { Kind::PreVote } else { Kind::Vote };
+        let limit = limit.saturating_sub(BEFORE_THE_LIBRARY);
+        let answer = self.call(Lane::Election, kind, &rpc, limit).await;
+        let heard = answer.as_ref().map_err(ToString::to_string);
+        self.votes.heard(local, round, &rpc, (self.target, &self.name), heard);
+        answer.map_err(|error| self.error(RPCTypes::Vote, limit, &error))
+    }
+
+    /// The first entries that a peer acknowledged in a term.
+    fn tell_replicating(&mut self, term: u64, log_index: Option<u64>) {
+        if self.lane == Lane::Entries && self.replicates_in != Some(term) {
+            self.replicates_in = Some(term);
+            let told = Happening::new(EventKind::Replicating, term).peer(self.name.as_str());
+            self.links.local().tell(Happening { log_index, ..told });
+        }
+    }
+
     async fn call<Q: Serialize, A: DeserializeOwned>(
         &self,
         lane: Lane,
@@ -125,7 +172,8 @@ impl Network {
         let failed =
             |error: std::io::Error| LinkError::Failed(format!("cannot read the raft snapshot: {error}"));
         // Opened first: a newer raft snapshot may unlink the file, which does not harm an open one.
-        let mut file = File::open(&snapshot.snapshot.path).await.map_err(failed)?;
+        let (work, path) = (&self.links.local().work, snapshot.snapshot.path);
+        let mut file = work.blocking(move || File::open(path)).await.map_err(failed)?;
         let begin = SnapshotBegin {
             format: SNAPSHOT_FORMAT,
             vote,
@@ -137,17 +185,24 @@ impl Network {
         let link = self.links.to(self.target, &self.name, Lane::Snapshot);
         let begin = encode(&begin).map_err(failed)?;
         link.call(Kind::SnapshotBegin, &begin, Instant::now() + CHUNK_LIMIT).await?;
-        let mut chunk = vec![0; CHUNK_BYTES];
         loop {
-            let count = file.read(&mut chunk).await.map_err(failed)?;
-            if count == 0 {
+            let (rest, chunk) = work.blocking(move || read_chunk(file)).await.map_err(failed)?;
+            file = rest;
+            if chunk.is_empty() {
                 break;
             }
-            link.call(Kind::SnapshotChunk, &chunk[..count], Instant::now() + CHUNK_LIMIT).await?;
+            link.call(Kind::SnapshotChunk, &chunk, Instant::now() + CHUNK_LIMIT).await?;
         }
         let answer = link.call(Kind::SnapshotEnd, &[], Instant::now() + INSTALL_LIMIT).await?;
         decode(&answer).map_err(|error| LinkError::Failed(format!("its answer cannot be read: {error}")))
     }
+}
+
+/// The next chunk, empty at the end; gives the file back, so that it can visit a thread for blocking work.
+fn read_chunk(mut file: File) -> std::io::Result<(File, Vec<u8>)> {
+    let mut chunk = Vec::with_capacity(CHUNK_BYTES);
+    (&mut file).take(CHUNK_BYTES as u64).read_to_end(&mut chunk)?;
+    Ok((file, chunk))
 }
 
 impl RaftNetworkV2<TypeConfig> for Network {
@@ -166,7 +221,9 @@ impl RaftNetworkV2<TypeConfig> for Network {
         let answer = self.call(self.lane, Kind::AppendEntries, &rpc, limit).await;
         let answer = answer.map_err(|error| self.error(RPCTypes::AppendEntries, limit, &error))?;
         if let (AppendEntriesResponse::Success, Some(last)) = (&answer, rpc.entries.last()) {
-            self.links.local().acknowledged(self.target, rpc.vote.leader_id.term, last.log_id);
+            let term = rpc.vote.leader_id.term;
+            self.links.local().acknowledged(self.target, term, last.log_id);
+            self.tell_replicating(term, Some(last.log_id.index));
         }
         Ok(answer)
     }
@@ -176,9 +233,7 @@ impl RaftNetworkV2<TypeConfig> for Network {
         rpc: VoteRequest<TypeConfig>,
         option: RPCOption,
     ) -> RpcResult<VoteResponse<TypeConfig>> {
-        let limit = option.hard_ttl().saturating_sub(BEFORE_THE_LIBRARY);
-        let answer = self.call(Lane::Election, Kind::Vote, &rpc, limit).await;
-        answer.map_err(|error| self.error(RPCTypes::Vote, limit, &error))
+        self.ask_for_vote(Round::Vote, rpc, option.hard_ttl()).await
     }
 
     async fn pre_vote(
@@ -186,9 +241,7 @@ impl RaftNetworkV2<TypeConfig> for Network {
         rpc: VoteRequest<TypeConfig>,
         option: RPCOption,
     ) -> RpcResult<VoteResponse<TypeConfig>> {
-        let limit = option.hard_ttl().saturating_sub(BEFORE_THE_LIBRARY);
-        let answer = self.call(Lane::Election, Kind::PreVote, &rpc, limit).await;
-        answer.map_err(|error| self.error(RPCTypes::Vote, limit, &error))
+        self.ask_for_vote(Round::Trial, rpc, option.hard_ttl()).await
     }
 
     async fn transfer_leader(

@@ -19,17 +19,18 @@ use super::complaints::Complaints;
 use super::dial::{Acceptor, ByteStream};
 use super::incoming::Incoming;
 use super::link::other_epoch;
-use super::tls;
+use super::tls::{self, Shown, Vintage};
 use super::wire::{
     self, Assign, Beginning, FIRST_EPOCH, Frame, Header, Hello, Kind, MAX_FRAME, MAX_HELLO, NodeReport,
     PROTOCOL, Purpose, Spoken,
 };
+use crate::events::Round;
 use crate::identity::Identity;
 use crate::local::Local;
-use crate::member::{Member, PeerName};
+use crate::member::{Member, NodeId, PeerName};
 use crate::port::Answerer;
 use crate::settings::Bootstrap;
-use crate::state::SnapshotDir;
+use crate::state::FoundingState;
 use crate::types::Raft;
 
 /// Connections served at once: nine nodes with five lanes each, twice while they reconnect, and room.
@@ -55,16 +56,36 @@ pub(crate) struct Server {
     pub(crate) answerer: Arc<dyn Answerer>,
     /// The event loop of the program, which answers questions so that heartbeats need not wait for that.
     pub(crate) program: Handle,
-    pub(crate) snapshots: SnapshotDir,
+    pub(crate) founding: FoundingState,
     pub(crate) complaints: Complaints,
 }
 
 /// One admitted connection.
-struct Session {
+pub(super) struct Session {
     peer: Option<Member>,
     /// The name that its certificate proved; `None` without TLS, where a name is a claim.
-    proven: Option<PeerName>,
-    incoming: Option<Incoming>,
+    pub(super) proven: Option<PeerName>,
+    /// The files that proved it; `None` without TLS.
+    vintage: Option<Vintage>,
+    pub(super) incoming: Option<Incoming>,
+}
+
+impl Session {
+    /// The next request; `None` when there is none any more, or the peer must prove anew who it is.
+    async fn next(&mut self, stream: &mut Box<dyn ByteStream>) -> Option<Frame> {
+        let Self { vintage, .. } = self;
+        let outdated = async {
+            match vintage {
+                Some(vintage) => vintage.passes().await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            biased;
+            () = outdated => None,
+            frame = wire::read_frame(stream, MAX_FRAME, super::IDLE_LIMIT) => frame.ok(),
+        }
+    }
 }
 
 impl Server {
@@ -116,7 +137,7 @@ impl Server {
             // A peer that hangs up again is a port check, or gone.
             Err(_) => return,
         };
-        while let Ok(frame) = wire::read_frame(&mut stream, MAX_FRAME, super::IDLE_LIMIT).await {
+        while let Some(frame) = session.next(&mut stream).await {
             let answer = tokio::time::timeout(SERVE_LIMIT, self.answer(&mut session, frame)).await;
             let (kind, body) = match answer {
                 Ok(Ok(body)) => (Kind::Reply, body),
@@ -138,7 +159,7 @@ impl Server {
     ) -> io::Result<Option<(Box<dyn ByteStream>, Session)>> {
         let beginning = wire::read_beginning(&mut stream).await?;
         let invalid = |text: String| io::Error::new(io::ErrorKind::InvalidData, text);
-        let (mut stream, version, certificate) = match (&self.local.settings.tls, wire::spoken(&beginning)) {
+        let (mut stream, version, shown) = match (&self.local.settings.tls, wire::spoken(&beginning)) {
             (None, Spoken::Raft) => {
                 let version = stream.read_u16().await?;
                 (stream, version, None)
@@ -155,7 +176,7 @@ impl Server {
             }
             (_, Spoken::Foreign) => return Err(wire::not_a_peer(&beginning)),
         };
-        let session = self.handshake(&mut stream, version, certificate).await?;
+        let session = self.handshake(&mut stream, version, shown).await?;
         Ok(session.map(|session| (stream, session)))
     }
 
@@ -175,7 +196,7 @@ impl Server {
         &self,
         stream: &mut Box<dyn ByteStream>,
         version: u16,
-        certificate: Option<CertificateDer<'static>>,
+        shown: Option<Shown>,
     ) -> io::Result<Option<Session>> {
         if version != PROTOCOL {
             let text = format!("this node speaks raft protocol {PROTOCOL}, not {version}");
@@ -186,8 +207,8 @@ impl Server {
         if frame.header.kind != Kind::Hello {
             return self.refuse(stream, hello.report.name.as_str(), "a handshake comes first").await;
         }
-        if let Some(certificate) = &certificate
-            && let Err(reason) = self.check_name(certificate, &frame.header, &hello)
+        if let Some(shown) = &shown
+            && let Err(reason) = self.check_name(&shown.certificate, &frame.header, &hello)
         {
             return self.refuse(stream, hello.report.name.as_str(), &reason).await;
         }
@@ -203,7 +224,8 @@ impl Server {
         self.write(stream, Kind::Welcome, &wire::encode(&self.local.report())?).await?;
         let peer = (hello.purpose == Purpose::Member)
             .then(|| self.local.member(frame.header.from, &hello.report.info));
-        Ok(Some(Session { peer, proven: certificate.map(|_| hello.report.name), incoming: None }))
+        let (proven, vintage) = shown.map(|shown| (hello.report.name, shown.vintage)).unzip();
+        Ok(Some(Session { peer, proven, vintage, incoming: None }))
     }
 
     /// The certificate must name the host that the peer says it is, and the one that the group knows it by.
@@ -218,19 +240,8 @@ impl Server {
         if info.raft_addr != name.as_str() {
             return Err(format!("it calls itself {name}, and {} as well", info.raft_addr));
         }
-        let known = match &*self.raft.borrow() {
-            Some(raft) if hello.purpose == Purpose::Member => {
-                let metrics = raft.metrics();
-                let metrics = metrics.borrow_watched();
-                metrics
-                    .membership_config
-                    .membership()
-                    .get_node(&header.from)
-                    .map(|info| info.raft_addr.clone())
-            }
-            _ => None,
-        };
-        let Some(known) = known.as_deref().and_then(PeerName::parse) else { return Ok(()) };
+        let known = if hello.purpose == Purpose::Member { self.known_name(header.from) } else { None };
+        let Some(known) = known else { return Ok(()) };
         tls::names(certificate, known.host())
             .map_err(|reason| format!("node {} is {known}: {reason}", header.from))
     }
@@ -258,6 +269,7 @@ impl Server {
                 identity.node_id
             ));
         }
+        self.check_own_name(header.from, &hello.report.name)?;
         self.local.meet(&hello.report)?;
         // The group calls, so it was formed with this assignment.
         self.called.notify_one();
@@ -267,6 +279,26 @@ impl Server {
             Ok(Ok(_)) => Ok(()),
             _ => Err("this node is still starting".into()),
         }
+    }
+
+    /// A number belongs to one name: under another one it is a copy of a data directory, whose two owners could vote
+    /// twice in a term, or a directory that was moved to where nobody calls it.
+    fn check_own_name(&self, node_id: NodeId, name: &PeerName) -> Result<(), String> {
+        match self.known_name(node_id).filter(|known| known != name) {
+            None => Ok(()),
+            Some(known) => Err(format!(
+                "node {node_id} is {known}, not {name}: the RaftDataDir of {name} is a copy of that node's, or was moved; \
+                 move it away so that {name} joins as a new node"
+            )),
+        }
+    }
+
+    /// By what name the group knows a member.
+    fn known_name(&self, node_id: NodeId) -> Option<PeerName> {
+        let raft = self.raft.borrow().clone()?;
+        let metrics = raft.metrics();
+        let metrics = metrics.borrow_watched();
+        PeerName::parse(&metrics.membership_config.membership().get_node(&node_id)?.raft_addr)
     }
 
     fn check_addressee(&self, identity: &Identity, header: &Header) -> Result<(), String> {
@@ -290,8 +322,15 @@ impl Server {
 
     /// Answers on the connection of the question, which said whom it is about.
     async fn write(&self, stream: &mut Box<dyn ByteStream>, kind: Kind, body: &[u8]) -> io::Result<()> {
-        let header =
-            Header { version: PROTOCOL, cluster: String::new(), epoch: FIRST_EPOCH, from: 0, to: 0, kind };
+        let header = Header {
+            version: PROTOCOL,
+            cluster: String::new(),
+            epoch: FIRST_EPOCH,
+            from: 0,
+            to: 0,
+            kind,
+            unheard_ms: 0,
+        };
         wire::in_time(WRITE_LIMIT, wire::write_frame(stream, &header, body)).await
     }
 
@@ -302,6 +341,10 @@ impl Server {
                 return Err(Problem::Refused(format!("its certificate is not that of {}", assign.by)));
             }
             return self.assign(assign).await;
+        }
+        let begins = matches!(frame.header.kind, Kind::SnapshotChunk | Kind::SnapshotEnd);
+        if frame.header.kind == Kind::Founding || (begins && session.peer.is_none()) {
+            return self.founding(session, frame).await;
         }
         let Some(peer) = session.peer.clone() else {
             return Err(Problem::Refused("only members may ask this".into()));
@@ -321,9 +364,9 @@ impl Server {
         }
         let raft = self.raft.borrow().clone().ok_or_else(|| Problem::Failed("not started".into()))?;
         match frame.header.kind {
-            Kind::AppendEntries => self.append(&raft, &peer, &frame.body).await,
-            Kind::Vote => reply(raft.vote(read(&frame.body)?).await),
-            Kind::PreVote => reply(raft.pre_vote(read(&frame.body)?).await),
+            Kind::AppendEntries => self.append(&raft, &peer, &frame).await,
+            Kind::Vote => self.vote(&raft, &peer, Round::Vote, &frame.body).await,
+            Kind::PreVote => self.vote(&raft, &peer, Round::Trial, &frame.body).await,
             Kind::TransferLeader => reply(raft.handle_transfer_leader(read(&frame.body)?).await),
             Kind::SnapshotBegin | Kind::SnapshotChunk | Kind::SnapshotEnd => {
                 self.snapshot(&raft, session, &peer, frame).await
@@ -332,8 +375,8 @@ impl Server {
         }
     }
 
-    async fn append(&self, raft: &Raft, peer: &Member, body: &[u8]) -> Answer {
-        let request = wire::decode(body).map_err(|error| {
+    async fn append(&self, raft: &Raft, peer: &Member, frame: &Frame) -> Answer {
+        let request = wire::decode(&frame.body).map_err(|error| {
             // To skip it would let this node's state differ from the others'.
             self.local.fail(format!(
                 "the leader {} sent a command that this version does not know ({error}): install the leader's version \
@@ -344,7 +387,7 @@ impl Server {
         })?;
         let answer = raft.append_entries(request).await;
         if answer.as_ref().is_ok_and(|answer| !matches!(answer, AppendEntriesResponse::HigherVote(_))) {
-            self.local.heard_from_leader(peer.node_id);
+            self.local.heard_from_leader(peer.node_id, frame.header.unheard_ms);
         }
         reply(answer)
     }
@@ -354,17 +397,19 @@ impl Server {
         let current = session.incoming.take();
         if frame.header.kind == Kind::SnapshotBegin {
             let begin = read(&frame.body)?;
-            let dir = self.snapshots.clone();
-            session.incoming = Some(blocking(move || Incoming::begin(&dir, begin)).await.map_err(failed)?);
+            let dir = self.founding.dir();
+            session.incoming =
+                Some(self.local.work.blocking(move || Incoming::begin(&dir, begin)).await.map_err(failed)?);
             return Ok(Vec::new());
         }
         let current = current.ok_or_else(|| Problem::Failed("no raft snapshot was announced".into()))?;
-        self.local.heard_from_leader(peer.node_id);
+        self.local.heard_from_leader(peer.node_id, frame.header.unheard_ms);
         if frame.header.kind == Kind::SnapshotChunk {
-            session.incoming = Some(blocking(move || current.chunk(&frame.body)).await.map_err(failed)?);
+            session.incoming =
+                Some(self.local.work.blocking(move || current.chunk(&frame.body)).await.map_err(failed)?);
             return Ok(Vec::new());
         }
-        let (begin, file) = blocking(move || current.finish()).await.map_err(failed)?;
+        let (begin, file) = self.local.work.blocking(move || current.finish()).await.map_err(failed)?;
         info!(node = self.local.name(), peer = peer.raft_addr, bytes = file.bytes, "raft snapshot received");
         let snapshot = Snapshot { meta: begin.meta(), snapshot: file };
         reply(raft.install_full_snapshot(begin.vote, snapshot).await)
@@ -376,7 +421,7 @@ impl Server {
         let local = self.local.clone();
         let identity =
             Identity { cluster_id: assign.cluster, node_id: assign.node_id, epoch: 0, joins: assign.joins };
-        let assigned = blocking(move || local.assign(identity)).await;
+        let assigned = self.local.work.blocking(move || local.assign(identity)).await;
         assigned.map(|()| Vec::new()).map_err(|error| Problem::Failed(error.to_string()))
     }
 
@@ -387,7 +432,8 @@ impl Server {
         }
         let (name, nodes) = (&self.local.settings.name, self.local.nodes());
         if assign.joins.is_some() {
-            let known = nodes.contains(&assign.by);
+            // A leader that the new list leaves out takes in whom that list names.
+            let known = nodes.contains(&assign.by) || nodes == assign.nodes;
             return if known { Ok(()) } else { Err(format!("its RaftNodes do not name {}", assign.by)) };
         }
         if assign.nodes != nodes || nodes.first() != Some(&assign.by) {
@@ -417,25 +463,20 @@ fn said_in_words(error: io::Error) -> io::Error {
 }
 
 /// Why there is no answer.
-enum Problem {
+pub(super) enum Problem {
     /// The request failed; the connection goes on.
     Failed(String),
     /// The connection ends.
     Refused(String),
 }
 
-type Answer = Result<Vec<u8>, Problem>;
+pub(super) type Answer = Result<Vec<u8>, Problem>;
 
-fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
+pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
     wire::decode(body).map_err(|error| Problem::Refused(format!("the request cannot be read: {error}")))
 }
 
-fn reply<T: Serialize, E: std::fmt::Display>(answer: Result<T, E>) -> Answer {
+pub(super) fn reply<T: Serialize, E: std::fmt::Display>(answer: Result<T, E>) -> Answer {
     let answer = answer.map_err(|error| Problem::Failed(error.to_string()))?;
     wire::encode(&answer).map_err(|error| Problem::Failed(error.to_string()))
-}
-
-/// Runs file work beside the event loop.
-async fn blocking<T: Send + 'static>(work: impl FnOnce() -> io::Result<T> + Send + 'static) -> io::Result<T> {
-    tokio::task::spawn_blocking(work).await.map_err(io::Error::other)?
 }

@@ -41,6 +41,8 @@ pub(crate) enum Kind {
     Refused,
     /// Takes part in a new group: [`Assign`].
     Assign,
+    /// The state that a new group begins with: [`super::Founding`]. [`Wanted`](super::Wanted) is the answer.
+    Founding,
     AppendEntries,
     Vote,
     PreVote,
@@ -75,6 +77,9 @@ pub(crate) struct Header {
     #[serde(default, skip_serializing_if = "is_nobody")]
     pub(crate) to: NodeId,
     pub(crate) kind: Kind,
+    /// From a leader: for how many milliseconds no quorum has acknowledged it; 0 below `election_min`.
+    #[serde(rename = "unheard", default, skip_serializing_if = "is_nothing")]
+    pub(crate) unheard_ms: u64,
 }
 
 /// The epoch of a group that was never forced.
@@ -92,6 +97,11 @@ fn is_first_epoch(epoch: &u64) -> bool {
 #[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
 fn is_nobody(node_id: &NodeId) -> bool {
     *node_id == 0
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde calls it so")]
+fn is_nothing(count: &u64) -> bool {
+    *count == 0
 }
 
 #[derive(Debug)]
@@ -296,7 +306,15 @@ mod tests {
     use super::*;
 
     fn header() -> Header {
-        Header { version: PROTOCOL, cluster: "c".into(), epoch: 1, from: 1, to: 2, kind: Kind::Ask }
+        Header {
+            version: PROTOCOL,
+            cluster: "c".into(),
+            epoch: 1,
+            from: 1,
+            to: 2,
+            kind: Kind::Ask,
+            unheard_ms: 0,
+        }
     }
 
     #[tokio::test]

@@ -59,6 +59,51 @@ async fn nodes_wait_for_the_last_one_and_say_so_in_any_order() {
     }
 }
 
+/// Nodes with states of their own; the answer is the one of the first by name.
+fn brings_states(group: &Group) -> std::collections::BTreeMap<u64, String> {
+    let first = group.places.iter().min_by_key(|place| place.name.clone()).unwrap();
+    for (index, place) in group.places.iter().enumerate() {
+        place.disk.with(|content| {
+            // Larger than one message, so that it comes in several.
+            content.applied.insert(1_000_000, format!("of node {index} {}", "x".repeat(700_000)));
+            content.mark = None;
+        });
+    }
+    first.disk.applied()
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nodes_with_states_of_their_own_begin_with_that_of_the_first_by_name() {
+    let mut group = Group::of(3);
+    let begins_with = brings_states(&group);
+    group.start_all().await;
+    one_group(&group).await;
+    let states: Vec<_> = group.places.iter().map(|place| place.disk.applied()).collect();
+    assert!(states.iter().all(|state| state.get(&1_000_000) == begins_with.get(&1_000_000)), "they differ");
+    assert!(states.iter().all(|state| *state == states[0] && state.len() > 1));
+    let installed = group.places.iter().map(|place| place.disk.with(|content| content.installed));
+    assert_eq!(installed.sum::<usize>(), 2, "the others, once each");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_former_that_died_half_way_gives_its_state_when_it_is_back() {
+    let mut group = Group::of(3);
+    let begins_with = brings_states(&group);
+    let mut order: Vec<usize> = (0..3).collect();
+    order.sort_by_key(|index| group.places[*index].name.clone());
+    // One is missing, so the former can give out nothing yet.
+    group.start(order[0]).await;
+    group.start(order[1]).await;
+    wait_health(group.node(order[0]), "waiting", |health| health.waiting_for.len() == 1).await;
+    group.kill(order[0]).await;
+    group.start(order[2]).await;
+    group.start(order[0]).await;
+    one_group(&group).await;
+    for place in &group.places {
+        assert_eq!(place.disk.applied().get(&1_000_000), begins_with.get(&1_000_000));
+    }
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn a_crash_in_the_middle_of_forming_only_delays() {
     let mut group = Group::of(3);

@@ -60,6 +60,25 @@ async fn leadership_goes_to_the_named_node() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn whoever_hands_over_stops_leading_before_another_begins() {
+    let group = Group::started(3).await;
+    for _ in 0..10 {
+        let old = group.leader().await;
+        let next = (old + 1) % 3;
+        let mut leads = group.node(next).watch_leadership();
+        let takes_over = async {
+            leads.wait_for(|now| now.is_me).await.unwrap();
+            assert!(!group.node(old).leadership().is_me, "both lead");
+            assert!(!group.node(old).holds().leads, "both may say that they lead");
+        };
+        let hands_over = group.node(old).yield_to(Some(&group.places[next].name), PATIENCE);
+        let (handed, ()) = tokio::join!(hands_over, takes_over);
+        handed.unwrap();
+        group.everybody_healthy().await;
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn without_a_quorum_nobody_is_healthy_and_nothing_is_accepted() {
     let mut group = Group::started(3).await;
     let leader = group.leader().await;
@@ -184,4 +203,22 @@ async fn heartbeats_do_not_wait_for_the_program() {
     group.converged(index).await;
     group.places[leader].node.take().unwrap().shutdown(PATIENCE).await;
     group.leader().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn files_that_are_removed_under_a_node_are_missed() {
+    let group = Group::started(1).await;
+    group.everybody_healthy().await;
+    let (node, dir) = (group.node(0), group.settings(0).data_dir);
+    node.check_files(PATIENCE).await.unwrap();
+    for file in ["raft.db", "raft.db-wal", "identity.json"] {
+        let aside = dir.join("aside");
+        std::fs::rename(dir.join(file), &aside).unwrap();
+        let lost = node.check_files(PATIENCE).await.unwrap_err().to_string();
+        assert!(lost.contains(&format!("{file} was removed")), "{lost}");
+        std::fs::rename(&aside, dir.join(file)).unwrap();
+        node.check_files(PATIENCE).await.unwrap();
+    }
+    std::fs::remove_dir_all(&dir).unwrap();
+    assert!(node.check_files(PATIENCE).await.is_err());
 }

@@ -31,6 +31,11 @@ impl Disk {
         read(&mut self.0.lock().unwrap())
     }
 
+    /// Another disk with the same content.
+    pub(crate) fn copy(&self) -> Self {
+        Self(Arc::new(Mutex::new(self.with(|content| content.clone()))))
+    }
+
     pub(crate) fn applied(&self) -> BTreeMap<u64, String> {
         self.with(|content| content.applied.clone())
     }
@@ -59,6 +64,11 @@ impl Machine for DiskMachine {
 
     fn write_snapshot(&mut self, file: &Path) -> Result<(), MachineError> {
         let text = self.0.with(|content| serde_json::to_vec(content).unwrap());
+        std::fs::write(file, text).map_err(|error| MachineError::caused_by("cannot write", error))
+    }
+
+    fn write_empty(&mut self, file: &Path) -> Result<(), MachineError> {
+        let text = serde_json::to_vec(&Content::default()).unwrap();
         std::fs::write(file, text).map_err(|error| MachineError::caused_by("cannot write", error))
     }
 

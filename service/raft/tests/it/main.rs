@@ -4,6 +4,7 @@
 
 mod alone;
 mod bad_input;
+mod events;
 mod formation;
 mod group;
 mod leadership;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::time::Duration;
 
-use orchestrator_raft::{Bootstrap, ChangeError, Health, MembershipSource, Policy, RaftNode};
+use orchestrator_raft::{Bootstrap, ChangeError, Health, MembershipSource, PeerHealth, Policy, RaftNode};
 use tokio::time::Instant;
 
 use crate::group::{Group, PATIENCE, Place, put, wait_health};
@@ -225,8 +225,10 @@ async fn a_change_is_refused_with_the_reason() {
     assert!(matches!(refused, ChangeError::NotLeader { leader: Some(_) }), "{refused}");
     let refused = node.add_peer("no such:name:x", PATIENCE).await.unwrap_err();
     assert!(matches!(refused, ChangeError::BadName { .. }), "{refused}");
-    let refused = node.add_peer(&crate::group::free_address(), PATIENCE).await.unwrap_err();
+    let soon = Duration::from_secs(3);
+    let refused = node.add_peer(&crate::group::free_address(), soon).await.unwrap_err();
     assert!(matches!(refused, ChangeError::Unreachable { .. }), "{refused}");
+    assert!(refused.to_string().contains("start it with an empty RaftDataDir"), "{refused}");
     let refused = node.remove_peer("nobody:1", PATIENCE).await.unwrap_err();
     assert!(matches!(refused, ChangeError::UnknownMember { .. }), "{refused}");
     let foreign = Group::started(1).await;
@@ -242,9 +244,34 @@ async fn a_change_is_refused_with_the_reason() {
     // Two of three lost: what is left cannot be asked to lose the third.
     let dead = (leader + 1) % 3;
     group.kill(dead).await;
+    let refused = node.add_peer(&names[dead], PATIENCE).await.unwrap_err();
+    assert!(matches!(refused, ChangeError::AlreadyMember { .. }), "{refused}");
     let refused = node.remove_peer(&names[(leader + 2) % 3], PATIENCE).await.unwrap_err();
     assert!(matches!(refused, ChangeError::NoMajority { .. }), "{refused}");
     assert_eq!(voters(&node).len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_may_be_added_before_it_is_started() {
+    let mut group = Group::started(1).await;
+    group.places.push(Place::new());
+    let (node, name) = (group.node(0).clone(), group.places[1].name.clone());
+    let meanwhile = async {
+        // The leader goes on.
+        group.node(0).propose(put("meanwhile"), PATIENCE).await.unwrap();
+        group.start(1).await;
+    };
+    let (member, ()) = tokio::join!(node.add_peer(&name, PATIENCE), meanwhile);
+    let member = member.unwrap();
+    let health = wait_health(group.node(1), "a voter", |health| health.healthy).await;
+    assert_eq!(health.me.node_id, member.node_id);
+    let leader = group.leader_of(&[0, 1]).await;
+    let progress = group.node(leader).replication();
+    let other = group.node(1 - leader).health().me.node_id;
+    assert_eq!(progress.keys().copied().collect::<Vec<_>>(), [other]);
+    let of = progress[&other];
+    assert!(of.matched_index.is_some() && of.last_ack.is_some_and(|age| age < PATIENCE), "{progress:?}");
+    assert!(group.node(1 - leader).replication().is_empty(), "only a leader knows");
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -352,4 +379,108 @@ async fn a_whole_group_comes_back_with_other_addresses() {
         group.converged(index).await;
     }
     assert_eq!(numbers, (0..3).map(|index| number(group.node(index))).collect::<Vec<_>>());
+}
+
+/// Two disks behind one number could vote twice.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_copy_of_a_members_directory_is_refused_and_the_member_stays() {
+    let mut group = Group::started(3).await;
+    group.write("before").await;
+    let copied = (group.leader().await + 1) % 3;
+    let number_of_it = number(group.node(copied));
+    group.kill(copied).await;
+    let mut copy = Place::new();
+    let (from, to) = (group.places[copied].dir.path().join("raft"), copy.dir.path().join("raft"));
+    std::fs::create_dir(&to).unwrap();
+    for file in ["identity.json", "raft.db", "wish.json"] {
+        std::fs::copy(from.join(file), to.join(file)).unwrap();
+    }
+    copy.disk = group.places[copied].disk.copy();
+    group.start(copied).await;
+    group.everybody_healthy().await;
+
+    let mut names = group.names();
+    names[(copied + 1) % 3].clone_from(&copy.name);
+    copy.list = Some(names);
+    group.places.push(copy);
+    group.start(3).await;
+    let refused = wait_health(group.node(3), "refused as a copy", |health| {
+        let told = |peer: &PeerHealth| {
+            peer.problem.as_deref().is_some_and(|why| why.contains("is a copy of that node's"))
+        };
+        health.peers.iter().any(told)
+    })
+    .await;
+    assert_eq!((refused.me.node_id, refused.healthy), (number_of_it, false));
+    let index = group.leader_of(&[0, 1, 2]).await;
+    group.node(index).propose(put("after"), PATIENCE).await.unwrap();
+    wait_health(group.node(copied), "healthy", |health| health.healthy).await;
+    // Where a list names the copy, the leader says what keeps it out.
+    let list = group.places[3].list.clone().unwrap();
+    for node in [0, 1, 2] {
+        group.node(node).set_wish(&list).unwrap();
+    }
+    let leader = group.leader_of(&[0, 1, 2]).await;
+    wait_health(group.node(leader), "told", |health| waits_with(health, "its RaftDataDir is that of")).await;
+    assert_eq!(voters(group.node(leader)).len(), 3);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_joins_has_the_state_that_the_group_began_with_and_none_of_its_own() {
+    let mut group = Group::of(2);
+    let names = group.names();
+    group.places[0].list = Some(vec![names[0].clone()]);
+    for (index, number) in [(0, 1_000_000), (1, 1_000_001)] {
+        let own = format!("of node {index}");
+        group.places[index].disk.with(|content| content.applied.insert(number, own));
+        group.start(index).await;
+    }
+    wait_health(group.node(0), "alone", |health| health.healthy).await;
+    wait_health(group.node(1), "refused", |health| waits_with(health, "do not name")).await;
+    group.node(0).add_peer(&names[1], PATIENCE).await.unwrap();
+    wait_health(group.node(1), "a voter", |health| health.healthy).await;
+    let last = group.write("together").await;
+    group.converged(last).await;
+    assert_eq!(group.places[0].disk.applied(), group.places[1].disk.applied());
+    assert!(group.places[1].disk.applied().contains_key(&1_000_000));
+}
+
+/// As a container that comes back with another address and no name.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_alone_may_come_back_under_another_name_and_grow() {
+    let mut group = Group::started(1).await;
+    group.write("before").await;
+    let number_of_it = number(group.node(0));
+    group.kill(0).await;
+    group.places[0].name = crate::group::free_address();
+    group.start(0).await;
+    let name = group.places[0].name.clone();
+    wait_health(group.node(0), "content", |health| health.healthy && health.waiting_for.is_empty()).await;
+    wait_voters(group.node(0), &BTreeSet::from([name.clone()])).await;
+    assert_eq!(number(group.node(0)), number_of_it);
+    group.places.push(Place::new());
+    group.start(1).await;
+    let added = group.places[1].name.clone();
+    group.node(0).add_peer(&added, PATIENCE).await.unwrap();
+    // The new one reaches the old one by its new name.
+    group.everybody_healthy().await;
+    wait_voters(group.node(1), &BTreeSet::from([name, added])).await;
+    let index = group.write("after").await;
+    group.converged(index).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_list_that_is_taken_back_is_told_as_well() {
+    let group = Group::started(3).await;
+    let names = group.names();
+    for odd in 0..3 {
+        let others = [(odd + 1) % 3, (odd + 2) % 3];
+        for (list, differs) in [(&names[..odd.max(1)], true), (&names[..], false)] {
+            group.node(odd).set_wish(list).unwrap();
+            for other in others {
+                wait_health(group.node(other), "told", |health| health.differing.is_empty() != differs).await;
+            }
+        }
+    }
+    assert_eq!(voters(group.node(0)).len(), 3);
 }

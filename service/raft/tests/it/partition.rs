@@ -29,6 +29,15 @@ impl Cuts {
         self.0.lock().unwrap().extend(others.map(|other| (name.clone(), other.name.clone())));
     }
 
+    /// Nothing passes between these and all others.
+    pub(crate) fn split(&self, group: &Group, side: &[usize]) {
+        let mut cuts = self.0.lock().unwrap();
+        let there = group.places.iter().enumerate().filter(|(index, _)| !side.contains(index));
+        for (_, there) in there {
+            cuts.extend(side.iter().map(|here| (group.places[*here].name.clone(), there.name.clone())));
+        }
+    }
+
     pub(crate) fn heal(&self) {
         self.0.lock().unwrap().clear();
     }
@@ -169,6 +178,21 @@ async fn an_isolated_follower_is_unhealthy_and_its_return_deposes_nobody() {
     group.everybody_healthy().await;
     assert_eq!(group.leader().await, leader);
     assert_eq!(group.node(leader).leadership().term, term);
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_follower_beside_an_old_leader_without_a_quorum_is_unhealthy() {
+    let group = Group::on_wires(5).await;
+    let old = group.leader().await;
+    let beside = (old + 1) % 5;
+    group.cuts.split(&group, &[old, beside]);
+    wait_health(group.node(old), "unhealthy", |health| !health.healthy).await;
+    // It hears that leader all the time, which says that nobody else does.
+    let health = wait_health(group.node(beside), "unhealthy", |health| !health.healthy).await;
+    assert!(health.leader.is_none(), "{health:?}");
+    wait_health(group.node((old + 2) % 5), "led anew", |health| health.healthy).await;
+    group.cuts.heal();
+    group.everybody_healthy().await;
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -131,3 +131,66 @@ async fn an_unknown_command_stops_the_node_instead_of_being_skipped() {
     assert!(reason.as_deref().is_some_and(|text| text.contains("does not know")), "{reason:?}");
     wait_health(group.node(follower), "unhealthy", |health| !health.healthy).await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn requests_of_another_version_or_epoch_and_those_that_make_no_sense_are_refused_with_the_reason() {
+    let group = Group::started(3).await;
+    let address = &group.places[0].name;
+    let (mine, other) = (report_of(address).await, report_of(&group.places[1].name).await);
+    let number = |report: &Value| report["node_id"].as_u64().unwrap();
+    let cluster = mine["cluster"].as_str().unwrap();
+    let connect = || Raw::connect(address, cluster, number(&other), number(&mine));
+    for (field, value, reason) in [("v", 2, "speaks raft protocol 1, not 2"), ("epoch", 9, "epoch 9")] {
+        let mut caller = connect().await;
+        caller.header[field] = value.into();
+        let refused = caller.hello("Member", &other).await;
+        assert!(refused.0 == "Refused" && text(&refused).contains(reason), "{field}: {}", text(&refused));
+        // As well on a connection that was admitted.
+        let mut caller = connect().await;
+        assert_eq!(caller.hello("Member", &other).await.0, "Welcome");
+        caller.header[field] = value.into();
+        let refused = caller.call("Vote", b"{}").await;
+        assert!(refused.0 == "Refused" && text(&refused).contains(reason), "{field}: {}", text(&refused));
+    }
+    for kind in ["Vote", "PreVote", "TransferLeader", "SnapshotBegin", "Report", "Assign"] {
+        for body in [&b"{}"[..], b"[1", b"\xff\xfe", b""] {
+            let mut caller = connect().await;
+            assert_eq!(caller.hello("Member", &other).await.0, "Welcome");
+            let refused = caller.call(kind, body).await;
+            let told = refused.0 == "Refused" && text(&refused).contains("cannot be read");
+            assert!(told, "{kind} {body:?}: {refused:?}");
+        }
+    }
+    let mut caller = connect().await;
+    assert_eq!(caller.hello("Member", &other).await.0, "Welcome");
+    let failed = caller.call("SnapshotChunk", b"rows").await;
+    assert!(failed.0 == "Failed" && text(&failed).contains("was announced"), "{}", text(&failed));
+    group.everybody_healthy().await;
+    group.write("still works").await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_that_breaks_off_or_announces_too_much_is_closed_and_costs_nothing() {
+    let group = Group::started(3).await;
+    let address = &group.places[0].name;
+    let (mine, other) = (report_of(address).await, report_of(&group.places[1].name).await);
+    let number = |report: &Value| report["node_id"].as_u64().unwrap();
+    let cluster = mine["cluster"].as_str().unwrap();
+    let cut = [
+        &b"\x00\x00\x00\xff\x00\x40"[..],
+        b"\x00\x00\x00\x08\x00\x02{}",
+        b"\x7f\xff\xff\xff\x00\x02{}",
+        b"\x00",
+    ];
+    for bytes in cut {
+        let mut caller = Raw::connect(address, cluster, number(&other), number(&mine)).await;
+        assert_eq!(caller.hello("Member", &other).await.0, "Welcome");
+        caller.stream.write_all(bytes).await.unwrap();
+        caller.stream.shutdown().await.unwrap();
+        let mut rest = Vec::new();
+        let closed = timeout(PATIENCE, caller.stream.read_to_end(&mut rest)).await;
+        assert!(closed.is_ok() && rest.is_empty(), "after {bytes:?}: {closed:?} {rest:?}");
+    }
+    group.everybody_healthy().await;
+    group.write("still works").await;
+}

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Instant;
 
 use orchestrator_raft::{Policy, RaftNode, RaftSettings, StartError, TlsError, TlsSettings};
+use orchestrator_tls::FileError;
 use rcgen::{
     BasicConstraints, CertificateParams, DnType, ExtendedKeyUsagePurpose, IsCa, Issuer, KeyPair,
     date_time_ymd,
@@ -328,10 +329,58 @@ async fn new_files_are_taken_over_without_a_restart_and_bad_ones_are_not() {
     group.everybody_healthy().await;
     std::fs::write(group.places[0].dir.path().join("tls.crt"), "no certificate").unwrap();
     let error = group.node(0).reload_tls().await.unwrap_err();
-    assert!(matches!(error, TlsError::Pem { key: "RaftTLSCertFile", .. }), "{error}");
+    assert!(matches!(error, TlsError::File(FileError::Pem { key: "RaftTLSCertFile", .. })), "{error}");
     let files = new.signed("127.9.9.9", |_| {});
     let answer = hello(dial(&group.places[0].name, &files, &new).await, "127.9.9.9:1").await.unwrap();
     assert!(answer.contains("Welcome"), "{answer}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn held_connections_end_when_files_are_read_again() {
+    let authority = Authority::new();
+    let group = secured(1, &authority).await;
+    let files = authority.signed("127.9.9.9", |_| {});
+    let mut held = dial(&group.places[0].name, &files, &authority).await;
+    let answer = hello(&mut held, "127.9.9.9:1").await.unwrap();
+    assert!(answer.contains("Welcome"), "{answer}");
+    group.node(0).reload_tls().await.unwrap();
+    let mut rest = Vec::new();
+    let ended = timeout(PATIENCE, held.read_to_end(&mut rest)).await.expect("it ends");
+    assert!(rest.is_empty(), "{ended:?} {rest:?}");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_member_whose_authority_was_removed_is_shut_out_without_a_restart() {
+    let (kept, removed) = (Authority::named("kept"), Authority::named("removed"));
+    let both = format!("{}{}", kept.pem, removed.pem);
+    let mut group = Group::of(3);
+    for index in 0..3 {
+        let (dir, name) = (group.places[index].dir.path(), group.places[index].name.clone());
+        let of = if index == 2 { &removed } else { &kept };
+        let (certificate, key) = of.signed(host(&name), |_| {});
+        let tls = write(dir, &certificate, &key, &both);
+        group.places[index].node = Some(start(group.settings(index), Some(tls)).await.unwrap());
+    }
+    group.everybody_healthy().await;
+    for index in 0..2 {
+        std::fs::write(group.places[index].dir.path().join("ca.crt"), &kept.pem).unwrap();
+        group.node(index).reload_tls().await.unwrap();
+    }
+    wait_health(group.node(2), "shut out", |health| !health.healthy).await;
+    for index in 0..2 {
+        wait_health(group.node(index), "goes on", |health| health.healthy).await;
+    }
+    // Both sides say why, and the rest goes on.
+    let shut_out = |health: &orchestrator_raft::Health| {
+        health.peers.iter().any(|peer| {
+            peer.problem
+                .as_deref()
+                .is_some_and(|text| text.contains("is not of the authority in RaftTLSCAFile"))
+        })
+    };
+    let leads = |&index: &usize| group.node(index).leadership().is_me;
+    let leader = (0..2).find(leads).expect("one of the majority leads");
+    wait_health(group.node(leader), "the leader says why", shut_out).await;
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -343,20 +392,21 @@ async fn what_peers_would_refuse_does_not_start_and_the_error_names_key_and_file
     let expired = authority.signed(host, |params| params.not_after = date_time_ymd(2020, 1, 1));
     let server_only = authority
         .signed(host, |params| params.extended_key_usages = vec![ExtendedKeyUsagePurpose::ServerAuth]);
+    let elsewhere = authority.signed("127.9.9.9", |_| {});
     let locked = "-----BEGIN ENCRYPTED PRIVATE KEY-----";
     let cases = [
-        (&expired, &expired.1, &authority.pem, "RaftTLSCertFile {}/tls.crt: the certificate has expired"),
+        (
+            &expired,
+            &expired.1,
+            &authority.pem,
+            "RaftTLSCertFile \"{}/tls.crt\" expired at 2020-01-01T00:00:00Z",
+        ),
         (&server_only, &server_only.1, &authority.pem, "the certificate must be good for clients"),
         (&good, &good.1, &other.pem, "the certificate is not of the authority in RaftTLSCAFile"),
-        (
-            &authority.signed("127.9.9.9", |_| {}),
-            &good.1,
-            &authority.pem,
-            "the certificate does not name 127.",
-        ),
-        (&good, &expired.1, &authority.pem, "RaftTLSPrivateKeyFile {}/tls.key is not the key of"),
-        (&good, &locked.to_owned(), &authority.pem, "RaftTLSPrivateKeyFile {}/tls.key is encrypted"),
-        (&good, &good.1, &String::new(), "RaftTLSCAFile {}/ca.crt holds no certificate in PEM"),
+        (&elsewhere, &elsewhere.1, &authority.pem, "the certificate does not name 127."),
+        (&good, &expired.1, &authority.pem, "RaftTLSPrivateKeyFile \"{}/tls.key\" is not the key of"),
+        (&good, &locked.to_owned(), &authority.pem, "RaftTLSPrivateKeyFile \"{}/tls.key\" is encrypted"),
+        (&good, &good.1, &String::new(), "RaftTLSCAFile \"{}/ca.crt\" holds no certificate in PEM"),
     ];
     for ((certificate, _), key, authority, text) in cases {
         let tls = write(dir.path(), certificate, key, authority);

@@ -1,5 +1,7 @@
 //! The net and the fish: random histories hold, and every planted mistake and every known hole is seen.
 
+mod groups;
+
 use std::ops::RangeInclusive;
 
 use orchestrator_sim::{Bug, Gap, History, Setting, Violation, play};

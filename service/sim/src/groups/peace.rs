@@ -1,0 +1,59 @@
+//! Progress: once nothing breaks any more, the group finds itself.
+
+use super::world::World;
+
+impl World {
+    /// Why the group has not settled yet; `None` when it has.
+    pub(crate) fn unsettled(&mut self) -> Option<String> {
+        let Some(members) = self.members() else { return Some("nobody knows the members".into()) };
+        if members.joint {
+            return Some(format!("the members of entry {:?} are joint", members.index));
+        }
+        let voters = self.voters_of(&members);
+        for at in &voters {
+            if self.places[*at].is_off() {
+                self.places[*at].start_at = Some(tokio::time::Instant::now());
+            }
+        }
+        let Some((_, leader)) = self.leader() else { return Some("nobody leads".into()) };
+        // The first command of a new leader brings all that was confirmed before it.
+        if self.around.truth.confirmations() == self.confirmed_before_peace {
+            return Some("no client had a command confirmed since the peace".into());
+        }
+        let applied = leader.health().applied_index;
+        for voter in &members.voters {
+            let node = voters.iter().filter_map(|at| self.places[*at].node());
+            let node = node.into_iter().find(|node| node.health().me.node_id == voter.node_id);
+            let Some(node) = node else { return Some(format!("voter {} does not run", voter.node_id)) };
+            let health = node.health();
+            if !health.healthy {
+                return Some(format!("{} is not healthy: {:?}", voter.hostname, health.reason));
+            }
+            let behind = applied.unwrap_or(0).saturating_sub(health.applied_index.unwrap_or(0));
+            // Clients go on.
+            if behind > 20 {
+                return Some(format!("{} is {behind} entries behind", voter.hostname));
+            }
+        }
+        None
+    }
+
+    /// In the end everybody has the same, and everything that was confirmed.
+    pub(crate) fn compare_states(&self) {
+        let Some(members) = self.members() else { return };
+        let confirmed = self.around.truth.newest_confirmed();
+        let Some((leader, _)) = self.leader() else { return };
+        let rows = self.places[leader].store.rows();
+        self.around.truth.holds_all(leader, &rows);
+        for at in self.voters_of(&members) {
+            let theirs = self.places[at].store.rows();
+            let common = theirs.len().min(rows.len());
+            if theirs[..common] != rows[..common] {
+                self.around.truth.broke("same-state", format!("n{} and n{} differ", at + 1, leader + 1));
+            }
+            if theirs.last().map_or(0, |row| row.index) + 40 < confirmed {
+                self.around.truth.broke("settles", format!("n{} lags behind {confirmed}", at + 1));
+            }
+        }
+    }
+}
