@@ -23,6 +23,8 @@ pub(crate) enum Action {
     Help,
     /// Prints the URL that commands would be sent to.
     WhichApi,
+    /// Shows what happens to the members of a raft group; see [`crate::watch`].
+    Watch,
     /// Asks the server; see [`crate::template`] for the form of `path`.
     Get { path: &'static str, at: At, show: Show },
 }
@@ -67,6 +69,25 @@ const RAFT: &[Command] = &[
     Command::get("raft-leader-hostname", "status", show::details_hostname, "print the leader's host name")
         .at_leader(),
     Command::get("raft-health", "raft-health", show::body_text, "tell whether the node sees a live leader"),
+    Command::get("raft-peers", "raft-peers", show::body_texts, "list the members' raft addresses"),
+    Command::get("raft-status", "raft-status", show::body_json, "print all that the node knows of its group"),
+    Command {
+        name: "raft-watch",
+        about: "show all members side by side, elections as they happen, for -u or until Ctrl-C",
+        action: Action::Watch,
+    },
+    Command::get(
+        "raft-add-peer",
+        "raft-add-peer/{hostname}",
+        show::body_text,
+        "take the node -H, host[:port] of its raft port, into the group",
+    ),
+    Command::get(
+        "raft-remove-peer",
+        "raft-remove-peer/{hostname}",
+        show::body_text,
+        "remove the node -H, host[:port] of its raft port, from the group",
+    ),
     Command::get(
         "raft-elect-leader",
         "raft-yield-hint/{hostname}",
@@ -88,7 +109,7 @@ impl Command {
             Action::Get { path, show, .. } => {
                 Self { action: Action::Get { path, at: At::Leader, show }, ..self }
             }
-            Action::Help | Action::WhichApi => self,
+            Action::Help | Action::WhichApi | Action::Watch => self,
         }
     }
 

@@ -29,6 +29,13 @@ impl<'a> Console<'a> {
         }
     }
 
+    /// Prints a part of the result, at once.
+    pub(crate) fn show(&mut self, lines: &[String]) -> io::Result<()> {
+        let text: String = lines.iter().flat_map(|line| [line.as_str(), "\n"]).collect();
+        self.out.write_all(text.as_bytes())?;
+        self.out.flush()
+    }
+
     /// Prints the result or the reason for none, and returns the exit code.
     pub(crate) fn finish(&mut self, outcome: Result<Vec<String>, Failure>) -> u8 {
         let (lines, code) = match outcome {

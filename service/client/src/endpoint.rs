@@ -16,6 +16,8 @@ pub(crate) struct Endpoint {
     url: String,
     pub(crate) host: String,
     pub(crate) port: u16,
+    /// Speak TLS there.
+    pub(crate) tls: bool,
     /// The path of the API's root, without a trailing slash.
     pub(crate) root: String,
     /// `user:password` if the URL has them.
@@ -29,10 +31,10 @@ impl fmt::Debug for Endpoint {
 }
 
 impl Endpoint {
-    /// Reads `[http://][user:password@]host[:port][/prefix][/api][/]`.
+    /// Reads `[http://|https://][user:password@]host[:port][/prefix][/api][/]`.
     ///
     /// # Errors
-    /// Not such an address, or one that asks for TLS.
+    /// Not such an address.
     pub(crate) fn parse(text: &str) -> Result<Self, Failure> {
         let url = normalized(text);
         let with_scheme = if url.contains("://") { url.clone() } else { format!("http://{url}") };
@@ -41,11 +43,11 @@ impl Endpoint {
         if uri.query().is_some() {
             return Err(invalid());
         }
-        match uri.scheme_str() {
-            Some("http") => {}
-            Some("https") => return Err(without_tls(text)),
+        let tls = match uri.scheme_str() {
+            Some("http") => false,
+            Some("https") => true,
             _ => return Err(invalid()),
-        }
+        };
         let host = uri.host().filter(|host| !host.is_empty()).ok_or_else(invalid)?;
         let authority = uri.authority().ok_or_else(invalid)?.as_str();
         let user_info =
@@ -54,10 +56,11 @@ impl Endpoint {
             Some(port) => port.as_u16(),
             // It means to have one, such as `host:70000`.
             None if has_port(authority) => return Err(invalid()),
+            None if tls => 443,
             None => 80,
         };
         let host = host.trim_matches(['[', ']']).to_owned();
-        Ok(Self { url, host, port, root: uri.path().to_owned(), user_info })
+        Ok(Self { url, host, port, tls, root: uri.path().to_owned(), user_info })
     }
 
     /// The API of another node of the same group, whose address a node told us: same prefix, other host.
@@ -89,13 +92,6 @@ fn has_port(authority: &str) -> bool {
     host_and_port.rsplit_once(']').map_or(host_and_port, |(_, rest)| rest).contains(':')
 }
 
-fn without_tls(text: &str) -> Failure {
-    Failure::Client {
-        text: format!("Cannot access orchestrator at {}", redacted(text)),
-        reasons: vec!["https comes with a later release of this client; use http".to_owned()],
-    }
-}
-
 /// One or several URLs with each password replaced.
 pub(crate) fn redacted(urls: &str) -> String {
     urls.split_whitespace().map(redacted_url).collect::<Vec<_>>().join(" ")
@@ -123,10 +119,13 @@ mod tests {
             ("x:3000", "x:3000/api x 3000 /api"),
             ("http://[::1]:3000", "http://[::1]:3000/api ::1 3000 /api"),
             ("http://[::1]", "http://[::1]/api ::1 80 /api"),
+            ("https://x/orc", "https://x/orc/api x 443 /orc/api tls"),
+            ("https://x:3000", "https://x:3000/api x 3000 /api tls"),
         ];
         for (text, expected) in cases {
-            let Endpoint { url, host, port, root, .. } = Endpoint::parse(text).unwrap();
-            assert_eq!(format!("{url} {host} {port} {root}"), expected);
+            let Endpoint { url, host, port, root, tls, .. } = Endpoint::parse(text).unwrap();
+            let tls = if tls { " tls" } else { "" };
+            assert_eq!(format!("{url} {host} {port} {root}{tls}"), expected);
         }
     }
 
@@ -144,15 +143,6 @@ mod tests {
         ] {
             assert!(Endpoint::parse(text).is_err(), "{text}");
         }
-    }
-
-    #[test]
-    fn https_is_refused_by_name() {
-        let Failure::Client { text, reasons } = Endpoint::parse("https://ada:pw@x:3000").unwrap_err() else {
-            panic!()
-        };
-        assert_eq!(text, "Cannot access orchestrator at https://ada:<REMOVED>@x:3000");
-        assert!(reasons[0].starts_with("https comes with a later release"));
     }
 
     #[test]

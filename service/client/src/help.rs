@@ -26,6 +26,8 @@ Environment, and assignments in /etc/profile.d/orchestrator-client.sh, which go 
   ORCHESTRATOR_INSTANCE          as -i, for commands that need an instance
   ORCHESTRATOR_AUTH_USER         with ORCHESTRATOR_AUTH_PASSWORD, as -b
   ORCHESTRATOR_AUTH_USER_HEADER  as -e
+  ORCHESTRATOR_CA_FILE           as --cacert, before CURL_CA_BUNDLE and SSL_CERT_FILE
+  ORCHESTRATOR_CERT_FILE         with ORCHESTRATOR_KEY_FILE, as --cert and --key
 
 Exit codes:
   0  done, also when there was nothing to print

@@ -3,14 +3,20 @@
 use std::collections::BTreeMap;
 use std::ffi::OsString;
 use std::fs;
+use std::io::IsTerminal;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
+
+use rustix::termios::tcgetwinsize;
 
 use crate::profile;
 use crate::transport::Limits;
 
 /// Packages of the original put the site's settings here; they win over the environment, as a sourced file would.
 const PROFILE: &str = "/etc/profile.d/orchestrator-client.sh";
+
+/// Where the output is no terminal: three nodes side by side fit.
+const DEFAULT_COLUMNS: usize = 120;
 
 /// The name used in messages if the process was started without one.
 const DEFAULT_PROGRAM: &str = "orchestrator-client";
@@ -30,6 +36,36 @@ pub struct Invocation {
     pub user: String,
     /// Deadlines and retries.
     pub limits: Limits,
+    /// What stdout shows, for a command that fills it.
+    pub screen: Screen,
+}
+
+/// What is known of where the output goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Screen {
+    /// Characters in a line.
+    pub columns: usize,
+    /// Colour is wanted: a terminal or `CLICOLOR_FORCE`, and no `NO_COLOR`.
+    pub colored: bool,
+}
+
+impl Default for Screen {
+    /// A file or a pipe.
+    fn default() -> Self {
+        Self { columns: DEFAULT_COLUMNS, colored: false }
+    }
+}
+
+impl Screen {
+    fn of_stdout(environment: &BTreeMap<String, String>) -> Self {
+        let stdout = std::io::stdout();
+        let shown = tcgetwinsize(&stdout).ok().map(|size| usize::from(size.ws_col));
+        let said = environment.get("COLUMNS").and_then(|columns| columns.parse().ok());
+        let columns = said.or(shown).filter(|columns| *columns > 0).unwrap_or(DEFAULT_COLUMNS);
+        let set = |name: &str| environment.get(name).is_some_and(|text| !matches!(text.as_str(), "" | "0"));
+        let colored = (stdout.is_terminal() || set("CLICOLOR_FORCE")) && !set("NO_COLOR");
+        Self { columns, colored }
+    }
 }
 
 /// Why an invocation cannot be used at all.
@@ -55,6 +91,7 @@ impl Invocation {
             .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
             .collect();
         environment.extend(profile::assignments(&fs::read_to_string(PROFILE).unwrap_or_default()));
+        let screen = Screen::of_stdout(&environment);
         let user = user_name().or_else(|| environment.get("USER").cloned()).unwrap_or_default();
         Ok(Self {
             program,
@@ -63,6 +100,7 @@ impl Invocation {
             environment,
             user,
             limits: Limits::default(),
+            screen,
         })
     }
 

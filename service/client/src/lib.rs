@@ -18,10 +18,13 @@ mod settings;
 mod show;
 mod template;
 mod transport;
+mod trust;
+mod watch;
 
-use std::io::Write;
+use std::io::{self, Write};
+use std::process::ExitCode;
 
-pub use invocation::{Invocation, InvocationError};
+pub use invocation::{Invocation, InvocationError, Screen};
 pub use transport::Limits;
 
 use commands::{Action, At, Command};
@@ -29,6 +32,31 @@ use console::Console;
 use failure::Failure;
 use session::Session;
 use settings::Settings;
+
+/// The name by which the program is called.
+pub const NAME: &str = "orchestrator-client";
+
+/// The whole program: collects what this process was given, and carries it out.
+pub fn main() -> ExitCode {
+    let invocation = match Invocation::of_this_process() {
+        Ok(invocation) => invocation,
+        Err(error) => return refuse(&error),
+    };
+    let runtime = match tokio::runtime::Builder::new_current_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return refuse(&error),
+    };
+    let code = runtime.block_on(run(&invocation, &mut io::stdout().lock(), &mut io::stderr().lock()));
+    // A name lookup that hangs in the C library must not hold up the exit.
+    runtime.shutdown_background();
+    ExitCode::from(code)
+}
+
+/// Says on stderr why the client cannot even start; a closed stderr is nobody's problem.
+fn refuse(error: &dyn std::error::Error) -> ExitCode {
+    let _ = writeln!(io::stderr(), "{NAME}[{}]: {error}", std::process::id());
+    ExitCode::FAILURE
+}
 
 /// Runs one command and returns the exit code of the process.
 ///
@@ -41,20 +69,29 @@ pub async fn run(invocation: &Invocation, out: &mut dyn Write, err: &mut dyn Wri
     let given = options::parse(&invocation.arguments);
     console.complain(&given.complaints);
     let outcome = match Settings::new(&given, invocation) {
-        Ok(settings) => execute(&settings, invocation).await,
+        Ok(settings) => execute(&settings, invocation, &mut console).await,
         Err(failure) => Err(failure),
     };
     console.finish(outcome)
 }
 
 /// Decides what to do before anything is sent: a mistake in the arguments needs no server to be found.
-async fn execute(settings: &Settings, invocation: &Invocation) -> Result<Vec<String>, Failure> {
+async fn execute(
+    settings: &Settings,
+    invocation: &Invocation,
+    console: &mut Console<'_>,
+) -> Result<Vec<String>, Failure> {
     let command = commands::find(settings.command()?)?;
     match command.action {
         Action::Help => Ok(help::text()),
         Action::WhichApi => {
             let session = Session::open(settings, &invocation.limits).await?;
             Ok(vec![session.endpoint().url().to_owned()])
+        }
+        Action::Watch => {
+            let mut print = |lines: &[String]| console.show(lines);
+            watch::run(settings, &invocation.limits, invocation.screen, &mut print).await?;
+            Ok(Vec::new())
         }
         Action::Get { path, at, show } => {
             let path = template::fill(path, settings)?;

@@ -26,6 +26,9 @@ pub(crate) enum Variable {
     Query,
     Auth,
     HeadersAuth,
+    CaFile,
+    CertFile,
+    KeyFile,
     Binlog,
     Seconds,
 }
@@ -66,6 +69,9 @@ pub(crate) const OPTIONS: &[OptionRow] = options! {
     'U' Some("api"), Api "urls" "the server's address, or several separated by blanks";
     'b' Some("auth"), Auth "user:password" "for a server with basic authentication";
     'e' Some("headers-auth"), HeadersAuth "header:value" "a header to send, for a server behind an authenticating proxy";
+    'C' Some("cacert"), CaFile "file" "for https: the authorities that vouch for the server, in PEM; the system's if not given";
+    'E' Some("cert"), CertFile "file" "for https: a certificate to show, in PEM";
+    'K' Some("key"), KeyFile "file" "its key, in PEM";
     'D' None, DefaultPort "port" "port of instances named without one; 3306 if not given";
 };
 

@@ -74,12 +74,18 @@ pub(crate) fn no_raft_leader() -> Failure {
 }
 
 /// JSON counts whatever the status; without it the status says what is the matter.
-fn understand(endpoint: &Endpoint, path: &str, reply: Reply) -> Result<Answer, Failure> {
+pub(crate) fn understand(endpoint: &Endpoint, path: &str, reply: Reply) -> Result<Answer, Failure> {
     let Reply { status, body } = reply;
     let text = String::from_utf8_lossy(&body).into_owned();
     let excerpt = excerpt(&text);
     Answer::parse(text).map_err(|_| match status {
         StatusCode::NOT_FOUND => no_route(endpoint, path),
+        StatusCode::UNAUTHORIZED if matches!(&*excerpt, "Invalid OU" | "No TLS") => no_access(
+            endpoint,
+            format!(
+                "401 Unauthorized: {excerpt}: it wants a certificate of a unit that it admits (--cert, --key)"
+            ),
+        ),
         StatusCode::UNAUTHORIZED => {
             no_access(endpoint, "401 Unauthorized: user or password missing or wrong".into())
         }

@@ -1,6 +1,7 @@
 //! What to do, with which values, at which servers: the command line over the environment over the defaults.
 
 use std::collections::BTreeMap;
+use std::path::PathBuf;
 
 use crate::endpoint::Endpoint;
 use crate::failure::Failure;
@@ -8,6 +9,7 @@ use crate::instance_name::InstanceName;
 use crate::invocation::Invocation;
 use crate::options::{Given, Variable};
 use crate::transport::Credentials;
+use crate::trust::Trust;
 
 const DEFAULT_API: &str = "http://localhost:3000";
 const DEFAULT_DURATION: &str = "10m";
@@ -41,6 +43,15 @@ impl Settings {
         });
         let header =
             option(Variable::HeadersAuth).unwrap_or_else(|| environment("ORCHESTRATOR_AUTH_USER_HEADER"));
+        let file = |variable, names: &[&str]| {
+            let named = names.iter().map(|name| environment(name));
+            option(variable).into_iter().chain(named).find(|path| !path.is_empty()).map(PathBuf::from)
+        };
+        let trust = Trust::new(
+            file(Variable::CaFile, &["ORCHESTRATOR_CA_FILE", "CURL_CA_BUNDLE", "SSL_CERT_FILE"]),
+            file(Variable::CertFile, &["ORCHESTRATOR_CERT_FILE"]),
+            file(Variable::KeyFile, &["ORCHESTRATOR_KEY_FILE"]),
+        );
         let mut given = options.values.clone();
         if options.help {
             given.insert(Variable::Command, "help".to_owned());
@@ -55,7 +66,7 @@ impl Settings {
             ]),
             endpoints: api.split_whitespace().map(Endpoint::parse).collect::<Result<_, _>>()?,
             api,
-            credentials: Credentials::new(&basic, &header)?,
+            credentials: Credentials::new(&basic, &header, trust)?,
             program: invocation.program_name().to_owned(),
         })
     }

@@ -2,6 +2,7 @@
 
 use std::fmt;
 use std::pin::pin;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -10,12 +11,15 @@ use http::{HeaderName, HeaderValue, Request, StatusCode};
 use http_body_util::{BodyExt, Empty, LengthLimitError, Limited};
 use hyper::client::conn::http1;
 use hyper_util::rt::TokioIo;
+use rustls::pki_types::ServerName;
+use tokio::io::{AsyncRead, AsyncWrite};
 use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::base64;
 use crate::endpoint::Endpoint;
 use crate::failure::Failure;
+use crate::trust::{Trust, TrustError};
 
 /// Long enough for a slow name server and a far data centre; a host that takes longer is as good as down.
 const CONNECT_TIME_MAX: Duration = Duration::from_secs(5);
@@ -61,6 +65,7 @@ impl Default for Limits {
 pub(crate) struct Credentials {
     basic: Option<HeaderValue>,
     header: Option<(HeaderName, HeaderValue)>,
+    trust: Arc<Trust>,
 }
 
 impl fmt::Debug for Credentials {
@@ -74,10 +79,10 @@ impl Credentials {
     ///
     /// # Errors
     /// A header that HTTP cannot carry.
-    pub(crate) fn new(basic: &str, header: &str) -> Result<Self, Failure> {
+    pub(crate) fn new(basic: &str, header: &str, trust: Trust) -> Result<Self, Failure> {
         let basic = (!matches!(basic, "" | ":")).then(|| basic_value(basic));
         let header = if header.is_empty() { None } else { Some(parse_header(header)?) };
-        Ok(Self { basic, header })
+        Ok(Self { basic, header, trust: Arc::new(trust) })
     }
 
     /// What is given by option or environment goes before what the URL has.
@@ -108,6 +113,10 @@ fn parse_header(text: &str) -> Result<(HeaderName, HeaderValue), Failure> {
     parsed.ok_or_else(|| Failure::plain("headers-auth must be <header>:<value>"))
 }
 
+/// A connection, plain or by TLS.
+trait ByteStream: AsyncRead + AsyncWrite + Send + Unpin {}
+impl<T: AsyncRead + AsyncWrite + Send + Unpin> ByteStream for T {}
+
 /// What came back, whatever its status.
 pub(crate) struct Reply {
     pub(crate) status: StatusCode,
@@ -120,6 +129,12 @@ pub(crate) enum TransportError {
     /// Nothing was sent: it is safe to try again.
     #[error("cannot connect")]
     Connect(#[source] std::io::Error),
+    /// Nothing was sent, and it will not be otherwise the next time.
+    #[error("no TLS connection")]
+    Tls(#[source] std::io::Error),
+    /// The same.
+    #[error(transparent)]
+    Trust(#[from] TrustError),
     /// The path cannot be part of a URL.
     #[error("not a valid path: {path}")]
     Path { path: String },
@@ -143,14 +158,25 @@ pub(crate) async fn get(
 ) -> Result<Reply, TransportError> {
     let mut request = request(endpoint, path)?;
     credentials.apply(&mut request, endpoint.user_info.as_deref());
-    let address = (endpoint.host.as_str(), endpoint.port);
-    let stream = match timeout(limits.connect, TcpStream::connect(address)).await {
-        Ok(connected) => connected.map_err(TransportError::Connect)?,
-        Err(_) => return Err(TransportError::Connect(std::io::ErrorKind::TimedOut.into())),
-    };
+    let stream = timeout(limits.connect, connect(endpoint, &credentials.trust))
+        .await
+        .unwrap_or_else(|_| Err(TransportError::Connect(std::io::ErrorKind::TimedOut.into())))?;
     timeout(limits.answer, exchange(stream, request))
         .await
         .unwrap_or(Err(TransportError::Late(limits.answer)))
+}
+
+/// Plain or by TLS.
+async fn connect(endpoint: &Endpoint, trust: &Trust) -> Result<Box<dyn ByteStream>, TransportError> {
+    let stream = TcpStream::connect((endpoint.host.as_str(), endpoint.port)).await;
+    let stream = stream.map_err(TransportError::Connect)?;
+    if !endpoint.tls {
+        return Ok(Box::new(stream));
+    }
+    let unnamed = |error| TransportError::Tls(std::io::Error::other(error));
+    let name = ServerName::try_from(endpoint.host.clone()).map_err(unnamed)?;
+    let connector = trust.connector().await?;
+    Ok(Box::new(connector.connect(name, stream).await.map_err(TransportError::Tls)?))
 }
 
 fn request(endpoint: &Endpoint, path: &str) -> Result<Request<Empty<Bytes>>, TransportError> {
@@ -165,7 +191,10 @@ fn request(endpoint: &Endpoint, path: &str) -> Result<Request<Empty<Bytes>>, Tra
 }
 
 /// Sends a request and drives its connection in the same task, until the whole body is here.
-async fn exchange(stream: TcpStream, request: Request<Empty<Bytes>>) -> Result<Reply, TransportError> {
+async fn exchange(
+    stream: Box<dyn ByteStream>,
+    request: Request<Empty<Bytes>>,
+) -> Result<Reply, TransportError> {
     let (mut sender, connection) =
         http1::handshake(TokioIo::new(stream)).await.map_err(TransportError::Broken)?;
     let mut reply = pin!(async move {

@@ -11,6 +11,8 @@ pub(crate) enum Invocation {
     Version,
     /// `-h`, `-help`, `help`, or nothing at all.
     Help,
+    /// `-c access-token`: asked of the node that runs on this machine.
+    AccessToken(Flags),
     /// `-c COMMAND`: the direct command line, which this version does not have.
     Command(String),
 }
@@ -18,12 +20,18 @@ pub(crate) enum Invocation {
 /// Flags that this version acts on.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub(crate) struct Flags {
-    /// `-config`: only this file.
-    pub(crate) config: Option<PathBuf>,
+    /// `-config`: only this file, or these, each over the ones before.
+    pub(crate) configs: Vec<PathBuf>,
+    /// `-enable-database-update`: the schema is completed, whatever `SkipOrchestratorDatabaseUpdate` says.
+    pub(crate) complete_schema: bool,
     /// `-debug`, `-verbose`, `-quiet`.
     pub(crate) verbosity: Verbosity,
+    /// `-stack`: what goes wrong in this program is told with the calls that led there.
+    pub(crate) stack: bool,
     /// `-discovery`: run discovery, recovery and raft, not only the API.
     pub(crate) discovery: bool,
+    /// `-owner`: for whom an access token is.
+    pub(crate) owner: Option<String>,
     /// Flags of the original that have no effect here, to be said once.
     pub(crate) ignored: Vec<String>,
 }
@@ -86,7 +94,7 @@ const SWITCHES: &[(&str, bool)] = &[
     ("version", true),
     ("h", true),
     ("help", true),
-    ("stack", false),
+    ("stack", true),
     ("strict", false),
     ("noop", false),
     ("skip-binlog-search", false),
@@ -94,7 +102,7 @@ const SWITCHES: &[(&str, bool)] = &[
     ("skip-unresolve-check", false),
     ("grab-election", false),
     ("skip-continuous-registration", false),
-    ("enable-database-update", false),
+    ("enable-database-update", true),
     ("ignore-raft-setup", false),
 ];
 
@@ -104,13 +112,16 @@ orchestrator watches MySQL and MariaDB replication and replaces primaries that d
 
 Usage:
   orchestrator [flags] http          run the service: discovery, recovery, raft and the HTTP API
+  orchestrator -c access-token       make an access token (AuthenticationMethod token), print its public half
   orchestrator --version             print the version
 
 Flags (-x and --x are the same; they come before the word):
-  -config FILE     read only this configuration file; otherwise, in order and key by key,
+  -config FILE     read only this configuration file, or these, if given again, key by key; otherwise
                    /etc/orchestrator.conf.json, conf/orchestrator.conf.json, orchestrator.conf.json
   -debug           log each probe and request
   -quiet           log errors only
+  -stack           log the calls that led to a panic
+  -owner NAME      for whom an access token is; you, if not given
   -discovery=false serve the API of this node only: no discovery, no recovery, no raft
 
 The command line of the service is orchestrator-client; it talks to any node over HTTP.
@@ -124,6 +135,7 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Invocation, UsageError> {
     let mut flags = Flags { discovery: true, ..Flags::default() };
     let mut command = None;
     let (mut version, mut help) = (false, false);
+    let (mut debug, mut quiet) = (false, false);
     let mut rest = arguments.iter();
     let mut word = None;
     while let Some(argument) = rest.next() {
@@ -141,18 +153,23 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Invocation, UsageError> {
                 None => rest.next().cloned().ok_or_else(|| UsageError::MissingValue(name.into()))?,
             };
             match name {
-                "config" => {
-                    flags.config = Some(value.into()).filter(|path: &PathBuf| !path.as_os_str().is_empty())
-                }
+                "config" if value.is_empty() => {}
+                "config" => flags.configs.push(value.into()),
                 "c" => command = Some(value),
+                "owner" => {
+                    note_ignored(&mut flags, name, *used);
+                    flags.owner = Some(value);
+                }
                 _ => note_ignored(&mut flags, name, *used),
             }
         } else if let Some((_, used)) = SWITCHES.iter().find(|(known, _)| *known == name) {
             let on = switch(name, value)?;
             match name {
                 "discovery" => flags.discovery = on,
-                "debug" if on => flags.verbosity = flags.verbosity.max(Verbosity::Debug),
-                "quiet" if on => flags.verbosity = Verbosity::Quiet,
+                "enable-database-update" => flags.complete_schema = on,
+                "debug" => debug = on,
+                "quiet" => quiet = on,
+                "stack" => flags.stack = on,
                 "version" => version = on,
                 "h" | "help" => help = on,
                 _ if on => note_ignored(&mut flags, name, *used),
@@ -162,6 +179,12 @@ pub(crate) fn parse(arguments: &[String]) -> Result<Invocation, UsageError> {
             return Err(UsageError::UnknownFlag(name.into()));
         }
     }
+    flags.verbosity = match (quiet, debug) {
+        // Whatever else is asked for, and in whatever order: as in the original.
+        (true, _) => Verbosity::Quiet,
+        (false, true) => Verbosity::Debug,
+        (false, false) => Verbosity::Normal,
+    };
     invocation(flags, command, word, version, help)
 }
 
@@ -177,7 +200,11 @@ fn invocation(
         _ if help => Ok(Invocation::Help),
         Some("http") => Ok(Invocation::Serve(flags)),
         Some("help") => Ok(Invocation::Help),
-        Some("cli") | None => Ok(command.map_or(Invocation::Help, Invocation::Command)),
+        Some("cli") | None => Ok(match command {
+            None => Invocation::Help,
+            Some(command) if command == "access-token" => Invocation::AccessToken(flags),
+            Some(command) => Invocation::Command(command),
+        }),
         Some(other) => Err(UsageError::UnknownWord(other.into())),
     }
 }
@@ -214,11 +241,26 @@ mod tests {
     #[test]
     fn the_service_starts_as_people_start_it() {
         let flags = serving("-config /etc/o.json -debug http");
-        assert_eq!(flags.config, Some("/etc/o.json".into()));
+        assert_eq!(flags.configs, [PathBuf::from("/etc/o.json")]);
         assert_eq!(flags.verbosity, Verbosity::Debug);
         assert!(flags.discovery);
-        assert_eq!(serving("--config=/etc/o.json http").config, Some("/etc/o.json".into()));
-        assert_eq!(serving("http").config, None);
+        assert_eq!(serving("--config=/etc/o.json http").configs, [PathBuf::from("/etc/o.json")]);
+        assert_eq!(serving("--config= http").configs, Vec::<PathBuf>::new());
+        assert!(serving("-enable-database-update http").complete_schema);
+    }
+
+    #[test]
+    fn a_second_file_is_read_over_the_first() {
+        let flags = serving("--config /a.json --config /b.json http");
+        assert_eq!(flags.configs, ["/a.json", "/b.json"].map(PathBuf::from));
+    }
+
+    #[test]
+    fn an_access_token_is_for_its_owner() {
+        let line = "-config /etc/o.json -c access-token -owner ann";
+        let Ok(Invocation::AccessToken(flags)) = parsed(line) else { panic!("{line}") };
+        assert_eq!((flags.owner.as_deref(), flags.configs.len()), (Some("ann"), 1));
+        assert_eq!(serving("-owner ann http").ignored, ["owner"]);
     }
 
     #[test]
@@ -228,7 +270,16 @@ mod tests {
 
     #[test]
     fn flags_without_effect_are_named() {
-        assert_eq!(serving("-stack -noop http").ignored, ["stack", "noop"]);
+        assert_eq!(serving("-strict -noop http").ignored, ["strict", "noop"]);
+    }
+
+    #[test]
+    fn quiet_wins_over_debug_in_any_order() {
+        for line in ["-quiet -debug http", "-debug -quiet http", "-quiet -verbose http"] {
+            assert_eq!(serving(line).verbosity, Verbosity::Quiet, "{line}");
+        }
+        assert_eq!(serving("-verbose -stack http").verbosity, Verbosity::Normal);
+        assert!(serving("-verbose -stack http").stack);
     }
 
     #[test]

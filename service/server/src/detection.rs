@@ -13,8 +13,9 @@ use std::{
 use futures::future::join_all;
 use orchestrator_core::{
     InstanceKey, admission,
-    analysis::{AnalysisCode, Emergency, Finding, Response},
+    analysis::{Emergency, Finding, Response},
     grace::{Absence, Departure, Graces, Patience, Settling},
+    lasting::Lasting,
     observation::Outcome,
     reconnect::{self, Reconnects},
     verdict::{self, Evidence, Question, Verdict},
@@ -42,10 +43,6 @@ use crate::{
 /// All findings are gone through so often, for those that no suspicion led to. As the original's
 /// `RecoveryPollSeconds`.
 const FINDINGS_INTERVAL: Duration = Duration::from_secs(1);
-
-/// A failure that nobody recovers from is told when it lasts this long: replicas of a primary that was restarted
-/// take some seconds to find it again.
-const LASTS: Duration = Duration::from_secs(5);
 
 /// How long the first look at a suspect over a new connection may take: a living one answers within
 /// milliseconds, a frozen one is told from a busy one by this.
@@ -175,32 +172,20 @@ impl Detection {
 
     /// Failures that lead to no recovery of a primary and last, while this node leads.
     fn others(&self, lasting: &mut Lasting) -> Vec<Finding> {
-        let picture = self.pictures.current();
         if !self.raft.leadership().is_me {
-            lasting.0.clear();
+            lasting.clear();
             return Vec::new();
         }
-        let others = picture.findings.iter().filter(|finding| {
+        let picture = self.pictures.current();
+        let findings = picture.findings.iter().filter(|finding| {
             let last_seen = picture.view.get(&finding.key).and_then(|record| record.checks.last_seen);
-            !matches!(finding.code.response(), Response::RecoverPrimary | Response::Ignore)
-                && self.settling.may_act_on(last_seen, picture.now)
+            self.settling.may_act_on(last_seen, picture.now)
                 && !self.recoveries.is_answered(&finding.key)
                 && !self.is_waited_for(&finding.key)
         });
-        let now: BTreeMap<_, _> = others.map(|finding| (finding.key.clone(), finding)).collect();
-        for key in lasting.0.keys().filter(|key| !now.contains_key(*key)) {
-            self.recoveries.is_well(key);
-        }
-        let since = |finding: &Finding| match lasting.0.get(&finding.key) {
-            Some((code, since)) if *code == finding.code => *since,
-            _ => Instant::now(),
-        };
-        let now: BTreeMap<_, _> =
-            now.into_iter().map(|(key, finding)| (key, (finding, since(finding)))).collect();
-        let wanted = now.values().filter(|(_, since)| since.elapsed() >= LASTS);
-        let wanted = wanted.map(|(finding, _)| (*finding).clone()).collect();
-        lasting.0 = now.into_iter().map(|(key, (finding, since))| (key, (finding.code, since))).collect();
-        wanted
+        let round = lasting.round(findings, picture.now);
+        round.over.iter().for_each(|key| self.recoveries.is_well(key));
+        round.told.into_iter().cloned().collect()
     }
 
     /// It went away in a way that gives it time to come back.
@@ -211,8 +196,9 @@ impl Detection {
 
     /// Registers failures and runs their hooks. That an instance is dead takes the word of the others here, too.
     async fn notice(self: Arc<Self>, findings: Vec<Finding>) {
+        let term = self.raft.leadership().term;
         for finding in findings {
-            if self.recoveries.is_noticed(&finding) {
+            if self.recoveries.is_noticed(term, &finding) {
                 continue;
             }
             let seen = self.pictures.record(&finding.key).is_some_and(|record| record.checks.is_valid());
@@ -225,7 +211,7 @@ impl Detection {
                     continue;
                 }
             }
-            self.recoveries.notice(&finding).await;
+            self.recoveries.notice(term, &finding).await;
         }
     }
 
@@ -424,10 +410,6 @@ impl Detection {
         }
     }
 }
-
-/// What the last round found besides dead primaries, and since when.
-#[derive(Default)]
-struct Lasting(BTreeMap<InstanceKey, (AnalysisCode, Instant)>);
 
 /// What a pursuit does next.
 enum Step {

@@ -4,7 +4,7 @@
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 use orchestrator_backend::{
-    BackendHandle, ClusterRow, Expiry, HandleError, InstanceRow, NodeHealthRow, NodeIdentity, PurgeLimits,
+    BackendHandle, ClusterRow, Expiry, InstanceRow, NodeHealthRow, NodeIdentity, PurgeLimits,
 };
 use orchestrator_core::{InstanceKey, Timestamp, aftermath, analysis::AnalysisCode, view::InstanceRecord};
 use orchestrator_http::{Metrics, ports::Picture};
@@ -25,6 +25,7 @@ use crate::{
     audit::Audit,
     clock,
     discovery::Discovery,
+    failing::Failing,
     fleet::SharedFleet,
     picture::Pictures,
     recovery::{LOST_DOWNTIME, Recoveries},
@@ -53,7 +54,7 @@ const PROPOSE_DEADLINE: Duration = Duration::from_secs(2);
 const FENCE_DEADLINE: Duration = Duration::from_secs(2);
 
 /// A backend that takes no writes for this long ends the process: another node does the work, and a restart
-/// may help. As the original.
+/// may help. As the original. So do files that are lost, unless they are put back.
 const BACKEND_DEAD_AFTER: Duration = Duration::from_secs(30);
 
 /// Processes not seen for this long are not alive.
@@ -89,6 +90,8 @@ pub(crate) struct Limits {
     pub(crate) forget_after: Duration,
     pub(crate) close_old_primaries: bool,
     pub(crate) database: String,
+    /// Raft's log must outlive the process: this node is one of a group.
+    pub(crate) log_lasts: bool,
 }
 
 /// What is to be written down of what was observed; empty in most rounds.
@@ -107,8 +110,9 @@ impl Duties {
         let mut leadership = self.raft.watch_leadership();
         let (mut flushed, mut purged, mut resumed) = (None, Instant::now(), Instant::now());
         let mut well_at = Instant::now();
-        let mut last_codes = Codes::new();
+        let (mut last_codes, mut failing) = (Codes::new(), Failing::default());
         loop {
+            self.state.duties_went_round();
             let led = tokio::select! {
                 biased;
                 () = stop.cancelled() => return None,
@@ -127,9 +131,9 @@ impl Duties {
                     match self.write_down(started_at, batch, &mut last_codes).await {
                         Ok(()) => well_at = Instant::now(),
                         Err(error) => {
-                            warn!(%error, "the backend takes no writes");
+                            warn!(%error, "the backend is not usable");
                             if well_at.elapsed() >= BACKEND_DEAD_AFTER {
-                                return Some(format!("the backend took no writes for {} s: {error}", BACKEND_DEAD_AFTER.as_secs()));
+                                return Some(format!("the backend was not usable for {} s: {error}", BACKEND_DEAD_AFTER.as_secs()));
                             }
                         }
                     }
@@ -149,7 +153,7 @@ impl Duties {
                 resumed = Instant::now();
                 self.recoveries.resume().await;
             }
-            self.close_doors().await;
+            self.close_doors(&mut failing).await;
             self.expire().await;
         }
     }
@@ -170,7 +174,7 @@ impl Duties {
         started_at: Timestamp,
         observed: Batch,
         last_codes: &mut Codes,
-    ) -> Result<(), HandleError> {
+    ) -> Result<(), String> {
         let now = clock::now();
         let health = NodeHealthRow {
             node: self.node.clone(),
@@ -187,6 +191,7 @@ impl Duties {
         let written = self
             .backend
             .call(WRITE_DEADLINE, move |backend| {
+                backend.check_files()?;
                 backend.in_transaction(|backend| {
                     backend.write_node_health(&health)?;
                     backend.write_instances(&observed.instances)?;
@@ -198,10 +203,23 @@ impl Duties {
                 backend.node_health(now - PROCESS_SEEN_WITHIN)
             })
             .await;
-        let error = written.as_ref().err().map(ToString::to_string);
-        self.state.set_backend(error.clone(), written.as_ref().ok().cloned());
+        let processes = written.as_ref().ok().cloned();
+        let sick = match written {
+            Ok(_) => self.check_log().await,
+            Err(error) => Err(error.to_string()),
+        };
+        let error = sick.as_ref().err().cloned();
+        self.state.set_backend(error.clone(), processes);
         self.raft.report_backend(error);
-        written.map(drop)
+        sick
+    }
+
+    /// Raft's own files, where they must outlive the process.
+    async fn check_log(&self) -> Result<(), String> {
+        match self.limits.log_lasts {
+            true => self.raft.check_files(WRITE_DEADLINE).await.map_err(|lost| lost.to_string()),
+            false => Ok(()),
+        }
     }
 
     /// Numbers that nobody else comes by.
@@ -254,6 +272,7 @@ impl Duties {
     }
 
     async fn propose(&self, command: Command) {
+        self.state.duties_went_round();
         let text = command.to_string();
         if let Err(error) = self.raft.propose(command, PROPOSE_DEADLINE).await {
             warn!(%error, command = text, "not agreed on, trying again");
@@ -261,18 +280,20 @@ impl Duties {
     }
 
     /// Makes old primaries read-only that came back writable, and detaches lost replicas that follow one.
-    async fn close_doors(&self) {
+    async fn close_doors(&self, failing: &mut Failing) {
         if !self.limits.close_old_primaries {
             return;
         }
         let picture = self.pictures.current();
         for key in picture.view.declared.downtimes.keys() {
+            self.state.duties_went_round();
             let Some(record) = self.pictures.record(key) else { continue };
             let (change, operation, why) = if is_open_old_primary(&picture, &record) {
                 (Change::SetReadOnly(true), "set-read-only", "an old primary returned")
             } else if aftermath::is_stray(&picture.view, &record, picture.now) {
                 (Change::Detach, "detach-replica", "a lost replica followed an old primary")
             } else {
+                failing.is_over(key);
                 continue;
             };
             if !self.raft.leadership().is_me {
@@ -280,10 +301,14 @@ impl Duties {
             }
             match self.fleet.change(key, change, FENCE_DEADLINE).await {
                 Ok(()) => {
+                    failing.is_over(key);
                     let cluster = picture.topology.place(key).map_or("", |place| &place.cluster);
                     self.audit.note(operation, Some(key), cluster, why);
                 }
-                Err(error) => warn!(instance = %key, %error, operation, "{why}, and stays as it is"),
+                Err(error) if failing.is_news(key, operation, picture.now) => {
+                    warn!(instance = %key, %error, operation, "{why}, and stays as it is");
+                }
+                Err(_) => {}
             }
             self.discovery.request(key.clone());
         }

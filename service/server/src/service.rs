@@ -1,10 +1,9 @@
 //! The life of the service: start in order, run, stop in order.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{future::pending, path::PathBuf, pin::pin, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use orchestrator_backend::{BackendHandle, NodeIdentity};
-use orchestrator_config::Loaded;
 use orchestrator_raft::RaftNode;
 use tokio::{
     sync::mpsc,
@@ -14,11 +13,13 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::{error, info, warn};
 
 use crate::{
-    components, process,
+    components,
+    configuration::Read,
+    corrupt, notify, process,
     recovery::Recoveries,
-    reload::Reloading,
+    reload::{Door, Reloading, Wish},
     signals::{Asked, Signals},
-    storage,
+    storage, tls_files,
     wiring::Shared,
 };
 
@@ -31,20 +32,35 @@ const HAND_OVER_LIMIT: Duration = Duration::from_secs(1);
 /// How long tasks may take to end.
 const TASKS_LIMIT: Duration = Duration::from_secs(3);
 
-/// Runs the service until it is told to stop. `file` is the only configuration file, if one was named.
+/// Runs the service until it is told to stop. `named` are the only configuration files, if any were named.
 ///
 /// # Errors
 /// It cannot start, or cannot go on; the text is the last line of the log.
-pub(crate) async fn run(loaded: Loaded, file: Option<PathBuf>, discovery_on: bool) -> anyhow::Result<()> {
+pub(crate) async fn run(read: Read, named: Vec<PathBuf>, discovery_on: bool) -> anyhow::Result<()> {
     if !discovery_on {
         bail!("-discovery=false: this version cannot serve the API without discovery and raft");
     }
     let mut signals = Signals::new()?;
+    let (settings, hash) = (read.loaded.settings.clone(), read.hash.clone());
+    match live(read, named, &mut signals).await {
+        Err(problem) if corrupt::is_told(&problem, &settings) => {
+            corrupt::tell(&settings, &hash, &problem, &mut signals).await
+        }
+        ended => ended,
+    }
+}
+
+/// From the first file that is opened to the last that is closed.
+async fn live(read: Read, named: Vec<PathBuf>, signals: &mut Signals) -> anyhow::Result<()> {
     let node = process::identity();
-    let (wanted, identity) = (loaded.settings.backend.clone(), node.clone());
+    tls_files::check_backend(&read.loaded.settings)
+        .await
+        .context("the state's database cannot be reached")?;
+    tls_files::check_fleet(&read.loaded.settings).await;
+    let (wanted, identity) = (read.loaded.settings.clone(), node.clone());
     let opened = tokio::task::spawn_blocking(move || storage::open(&wanted, &identity)).await?;
     let (backend, backend_thread, database) = opened?;
-    let result = serve(loaded, file, backend.clone(), node, database, &mut signals).await;
+    let result = serve(read, named, backend.clone(), node, database, signals).await;
     drop(backend);
     // The thread ends with its last handle; one that hangs on a disk must not keep the process.
     let joined = timeout(TASKS_LIMIT, tokio::task::spawn_blocking(move || backend_thread.join())).await;
@@ -55,8 +71,8 @@ pub(crate) async fn run(loaded: Loaded, file: Option<PathBuf>, discovery_on: boo
 }
 
 async fn serve(
-    loaded: Loaded,
-    file: Option<PathBuf>,
+    Read { loaded, hash }: Read,
+    named: Vec<PathBuf>,
     backend: BackendHandle,
     node: NodeIdentity,
     database: String,
@@ -66,7 +82,9 @@ async fn serve(
     let (view, known) = storage::load(&backend).await?;
     let tasks = TaskTracker::new();
     let shared = Shared::new(loaded.settings.clone(), backend, node, view, database, tasks.clone());
-    let (raft, news) = shared.start_raft().await?;
+    // Its folder goes with it, at the end.
+    let (raft, news, _log) = shared.start_raft().await?;
+    let (door, wishes, told) = Door::new(hash);
     let running = Running {
         recoveries: shared.recoveries(&raft),
         raft,
@@ -74,10 +92,17 @@ async fn serve(
         serving: TaskTracker::new(),
         stop_all: CancellationToken::new(),
         stop_serving: CancellationToken::new(),
+        door,
     };
+    let audit = shared.audit();
     let (api, ended) = shared.spawn(&running, known, news, tls.clone()).await?;
-    let reloading = Reloading { only: file, current: loaded.file, raft: running.raft.clone(), api, tls };
-    let result = running.until_stopped(signals, reloading, ended).await;
+    let (started, current) = (loaded.file.clone(), loaded.file);
+    let raft = running.raft.clone();
+    let reloading = Reloading { named, started, current, raft, api, tls, audit, told };
+    let join_timeout = loaded.settings.raft.and_then(|raft| raft.join_timeout);
+    notify::ready();
+    let result = running.until_stopped(signals, (reloading, wishes), ended, join_timeout).await;
+    notify::stopping();
     running.stop().await;
     result
 }
@@ -90,6 +115,7 @@ pub(crate) struct Running {
     pub(crate) serving: TaskTracker,
     pub(crate) stop_all: CancellationToken,
     pub(crate) stop_serving: CancellationToken,
+    pub(crate) door: Door,
 }
 
 impl Running {
@@ -97,10 +123,12 @@ impl Running {
     async fn until_stopped(
         &self,
         signals: &mut Signals,
-        mut reloading: Reloading,
+        (mut reloading, mut wishes): (Reloading, mpsc::Receiver<Wish>),
         mut ended: mpsc::Receiver<String>,
+        join_timeout: Option<Duration>,
     ) -> anyhow::Result<()> {
         let mut fatal = self.raft.fatal();
+        let mut outside = pin!(left_outside(&self.raft, join_timeout));
         loop {
             tokio::select! {
                 biased;
@@ -109,12 +137,15 @@ impl Running {
                         info!(signal, "stopping");
                         return Ok(());
                     }
-                    Asked::Reload => reloading.reload().await,
+                    // What went wrong is in the log.
+                    Asked::Reload => drop(reloading.reload("SIGHUP").await),
                 },
                 reason = async { fatal.wait_for(Option::is_some).await.ok().and_then(|reason| reason.clone()) } => {
                     bail!("raft stopped: {}", reason.unwrap_or_else(|| "for an unknown reason".into()))
                 }
                 Some(reason) = ended.recv() => bail!(reason),
+                reason = &mut outside => bail!(reason),
+                Some(wish) = wishes.recv() => reloading.grant(wish).await,
             }
         }
     }
@@ -150,4 +181,19 @@ impl Running {
         self.raft.stop().await;
         info!(elapsed_ms = u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX), "stopped");
     }
+}
+
+/// Ends, with the reason, when this node has known no live leader for `limit` since its start, itself included. Never
+/// once it has: a quorum that is lost later comes back by itself or not, and a restart of this node mends nothing.
+async fn left_outside(raft: &RaftNode, limit: Option<Duration>) -> String {
+    let Some(limit) = limit else { return pending().await };
+    let mut health = raft.watch_health();
+    if timeout(limit, health.wait_for(|health| health.is_part_of_quorum)).await.is_ok() {
+        return pending().await;
+    }
+    let health = raft.health();
+    let mut reasons: Vec<&str> = health.waiting_for.iter().map(String::as_str).collect();
+    reasons.extend(health.reason.as_deref().filter(|_| reasons.is_empty()));
+    let limit = limit.as_secs();
+    format!("no raft group was joined within {limit} s (RaftJoinTimeoutSeconds): {}", reasons.join("; "))
 }

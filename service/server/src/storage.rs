@@ -1,13 +1,13 @@
 //! The node's own database: opening the one that the configuration names.
 
-use std::{path::PathBuf, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use anyhow::{Context, ensure};
 use orchestrator_backend::{
-    Backend, BackendHandle, BackendThread, MySqlBackend, MySqlOptions, MySqlTls, NodeIdentity, Password,
-    SqliteBackend, SqliteOptions,
+    Backend, BackendHandle, BackendThread, Durability, MySqlBackend, MySqlOptions, MySqlTls, NodeIdentity,
+    Password, SchemaPolicy, SqliteBackend, SqliteOptions,
 };
-use orchestrator_config::{BackendSettings, MysqlBackend};
+use orchestrator_config::{BackendSettings, MysqlBackend, Settings};
 use orchestrator_core::{InstanceKey, TopologyView};
 
 use crate::clock;
@@ -22,12 +22,14 @@ const LOAD_DEADLINE: Duration = Duration::from_secs(60);
 /// # Errors
 /// It cannot be opened; the text says why and what to do.
 pub(crate) fn open(
-    settings: &BackendSettings,
+    settings: &Settings,
     node: &NodeIdentity,
 ) -> anyhow::Result<(BackendHandle, BackendThread, String)> {
-    let (backend, name): (Box<dyn Backend>, String) = match settings {
+    let (backend, name): (Box<dyn Backend>, String) = match &settings.backend {
         BackendSettings::Sqlite { file } => {
+            let durability = if settings.raft.is_some() { Durability::LogBehind } else { Durability::Alone };
             let options = SqliteOptions::new(node.clone(), env!("CARGO_PKG_VERSION"), clock::now());
+            let options = SqliteOptions { durability, schema: schema(settings), ..options };
             let backend = SqliteBackend::open(file, &options).context("cannot open the backend")?;
             (Box::new(backend), file.display().to_string())
         }
@@ -37,7 +39,8 @@ pub(crate) fn open(
                 "BackendDB is \"mysql\", the default: write MySQLOrchestratorHost and MySQLOrchestratorDatabase, \
                  or \"BackendDB\": \"sqlite\" and \"SQLite3DataFile\""
             );
-            let backend = MySqlBackend::open(&options(server, node)).context("cannot open the backend")?;
+            let options = MySqlOptions { schema: schema(settings), ..options(server, node) };
+            let backend = MySqlBackend::open(&options).context("cannot open the backend")?;
             (Box::new(backend), format!("{}:{}", server.host, server.port))
         }
     };
@@ -45,18 +48,8 @@ pub(crate) fn open(
     Ok((handle, thread, name))
 }
 
-/// Where a node without a raft group keeps its log: beside its file, or, where the state is in a server, in a folder
-/// that need not survive the machine. The state has what the log led to.
-pub(crate) fn log_of_one(settings: &BackendSettings) -> PathBuf {
-    match settings {
-        BackendSettings::Sqlite { file } => {
-            let mut name = file.clone().into_os_string();
-            name.push(".log");
-            name.into()
-        }
-        BackendSettings::Mysql(server) => std::env::temp_dir()
-            .join(format!("orchestrator-{}-{}-{}", server.host, server.port, server.database)),
-    }
+fn schema(settings: &Settings) -> SchemaPolicy {
+    SchemaPolicy { complete: settings.schema.complete, only_own: settings.schema.only_own }
 }
 
 fn options(server: &MysqlBackend, node: &NodeIdentity) -> MySqlOptions {

@@ -36,8 +36,8 @@ use crate::{
     fleet::SharedFleet,
     picture::Pictures,
     recovery::{self, Recoveries},
+    scratch::Scratch,
     service::Running,
-    storage,
     watching::{self, Watching},
     witness::Witness,
 };
@@ -100,33 +100,41 @@ impl Shared {
         }
     }
 
-    /// Joins or forms the group.
+    /// Joins or forms the group. A node without one leads itself, with a log of its own in the folder that is
+    /// answered: the log need not outlive the process, since the state has what it led to.
     ///
     /// # Errors
     /// The replicated state cannot be read, or raft cannot start.
-    pub(crate) async fn start_raft(&self) -> anyhow::Result<(RaftNode, MachineNews)> {
+    pub(crate) async fn start_raft(&self) -> anyhow::Result<(RaftNode, MachineNews, Option<Scratch>)> {
         let handle = self.backend.clone();
         let machine = tokio::task::spawn_blocking(move || BackendMachine::shared(handle)).await?;
         let (machine, news) = machine.context("cannot read the replicated state")?;
         let (machine, witness) = (Box::new(machine), Arc::new(Witness { fleet: self.fleet.clone() }));
         let hostname = &self.node.hostname;
-        let raft = match &self.settings.raft {
+        let (raft, folder) = match &self.settings.raft {
             Some(raft) => {
                 let settings = components::raft_settings(raft, hostname);
                 let (policy, tls) = (components::raft_policy(raft), components::raft_tls(raft));
-                RaftNode::start_secured(settings, policy, tls, machine, witness).await
+                (RaftNode::start_secured(settings, policy, tls, machine, witness).await, None)
             }
             None => {
-                let log = storage::log_of_one(&self.settings.backend);
-                RaftNode::start_alone(log, hostname.clone(), machine, witness).await
+                let folder = Scratch::new().context("cannot make a folder for the log")?;
+                let log = folder.path().to_owned();
+                (RaftNode::start_alone(log, hostname.clone(), machine, witness).await, Some(folder))
             }
         };
-        Ok((raft.context("cannot start raft")?, news))
+        Ok((raft.context("cannot start raft")?, news, folder))
+    }
+
+    /// Where the audit goes.
+    pub(crate) fn audit(&self) -> Audit {
+        self.audit.clone()
     }
 
     /// What drives recoveries on this node.
     pub(crate) fn recoveries(&self, raft: &RaftNode) -> Arc<Recoveries> {
         let settings = &self.settings;
+        recovery::check_hooks(&settings.hooks);
         Arc::new(Recoveries {
             raft: raft.clone(),
             journal: recovery::Journal {
@@ -191,8 +199,7 @@ impl Shared {
         essential("watching", watching.run(pictures.clone(), stop()).boxed());
         essential("pictures", pictures.paint_until(stop()).boxed());
         essential("detection", detection.run(suspected, stop()).boxed());
-        let watched = stop();
-        essential("certificates", async move { tls.watch_files(watched).await }.boxed());
+        essential("certificates", watch_certificates(tls, raft.clone(), stop()).boxed());
         let (giving_up, stop) = (ending.clone(), stop());
         let duties = async move {
             if let Some(reason) = duties.run(stop).await {
@@ -274,6 +281,7 @@ impl Shared {
             forget_after: settings.discovery.forget_after,
             close_old_primaries: settings.recovery.failed_primary_read_only,
             database: self.database.clone(),
+            log_lasts: settings.raft.is_some(),
         }
     }
 
@@ -285,25 +293,11 @@ impl Shared {
     ) -> anyhow::Result<Api> {
         let settings = &self.settings;
         let raft = settings.raft.as_ref();
-        let identity = Identity {
-            hostname: self.node.hostname.clone(),
-            token: self.node.token.clone(),
-            raft_advertise: raft.map_or_else(String::new, |raft| raft.advertise.clone()),
-            own_uri: raft.map_or_else(String::new, |raft| raft.http_advertise.clone()),
-        };
-        let limits = WireLimits {
-            analysis: components::analysis_policy(settings),
-            maintenance_lag: settings.recovery.maintenance_lag,
-        };
-        let http = orchestrator_http::Settings::new(&settings.listen, &settings.auth, identity, limits)?;
-        let http = orchestrator_http::Settings {
-            default_instance_port: settings.topology.default_port,
-            tls,
-            ..http
-        };
+        let http = http_settings(settings, &self.node, tls)?;
         let api = Arc::new(NodeApi {
             raft: running.raft.clone(),
-            raft_bind: raft.map_or_else(String::new, |raft| raft.bind.clone()),
+            group: raft.cloned(),
+            door: running.door.clone(),
             backend: self.backend.clone(),
             pictures: self.pictures.clone(),
             declared,
@@ -324,10 +318,45 @@ impl Shared {
             history: api.clone(),
             commands: api.clone(),
             node: api.clone(),
-            raft: raft.is_some().then_some(api),
+            raft: raft.is_some().then(|| api.clone() as _),
+            tokens: Some(api),
             filters: self.filters.clone(),
         };
         Ok(Api::new(http, ports, self.metrics.clone()))
+    }
+}
+
+/// How the API is served.
+///
+/// # Errors
+/// The authentication method is not complete.
+pub(crate) fn http_settings(
+    settings: &Settings,
+    node: &NodeIdentity,
+    tls: Arc<Tls>,
+) -> anyhow::Result<orchestrator_http::Settings> {
+    let raft = settings.raft.as_ref();
+    let identity = Identity {
+        hostname: node.hostname.clone(),
+        token: node.token.clone(),
+        raft_advertise: raft.map_or_else(String::new, |raft| raft.advertise.clone()),
+        own_uri: raft.map_or_else(String::new, |raft| raft.http_advertise.clone()),
+    };
+    let limits = WireLimits {
+        analysis: components::analysis_policy(settings),
+        maintenance_lag: settings.recovery.maintenance_lag,
+    };
+    let http = orchestrator_http::Settings::new(&settings.listen, &settings.auth, identity, limits)?;
+    Ok(orchestrator_http::Settings { default_instance_port: settings.topology.default_port, tls, ..http })
+}
+
+/// Has certificates that were renewed taken over without a signal.
+async fn watch_certificates(tls: Arc<Tls>, raft: RaftNode, stop: CancellationToken) {
+    tokio::select! {
+        biased;
+        () = stop.cancelled() => {}
+        () = tls.watch_files() => {}
+        () = raft.watch_tls_files() => {}
     }
 }
 

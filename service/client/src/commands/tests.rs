@@ -6,7 +6,7 @@ use expect_test::{Expect, expect, expect_file};
 
 use super::*;
 use crate::answer::Answer;
-use crate::invocation::Invocation;
+use crate::invocation::{Invocation, Screen};
 use crate::options;
 use crate::settings::Settings;
 use crate::template;
@@ -26,6 +26,7 @@ fn settings(line: &str, environment: &[(&str, &str)]) -> Settings {
         environment,
         user: "grace".to_owned(),
         limits: Limits::default(),
+        screen: Screen::default(),
     };
     Settings::new(&options::parse(&invocation.arguments), &invocation).unwrap()
 }
@@ -40,7 +41,7 @@ fn path_of(name: &str, settings: &Settings) -> String {
             let at = if matches!(at, At::Leader) { "  (at the leader)" } else { "" };
             template::fill(path, settings).map_or_else(|failure| failure.to_string(), |path| path + at)
         }
-        Ok(Action::Help | Action::WhichApi) => "-".to_owned(),
+        Ok(Action::Help | Action::WhichApi | Action::Watch) => "-".to_owned(),
         Err(failure) => failure.to_string(),
     }
 }
@@ -71,10 +72,14 @@ fn every_command_says_what_it_needs() {
     expect_file!["golden/needs.txt"].assert_eq(&paths_with("-o "));
 }
 
+/// Commands that the original's client does not have.
+const OURS: [&str; 5] = ["raft-add-peer", "raft-peers", "raft-remove-peer", "raft-status", "raft-watch"];
+
 #[test]
 fn all_names_of_the_original_are_here_once() {
     let names: BTreeSet<&str> = all().map(|command| command.name).collect();
-    assert_eq!((names.len(), all().count()), (106, 106));
+    assert_eq!((names.len(), all().count()), (106 + OURS.len(), 106 + OURS.len()));
+    assert!(OURS.iter().all(|name| names.contains(name)));
 }
 
 #[test]

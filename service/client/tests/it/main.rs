@@ -6,12 +6,13 @@ mod binary;
 mod calls;
 mod fake_server;
 mod leader;
+mod watch;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
 use expect_test::Expect;
-use orchestrator_client::{Invocation, Limits, run};
+use orchestrator_client::{Invocation, Limits, Screen, run};
 
 /// A run of the client: its arguments, and what surrounds it.
 struct Client {
@@ -43,6 +44,7 @@ impl Client {
                 environment: BTreeMap::new(),
                 user: "grace".to_owned(),
                 limits,
+                screen: Screen::default(),
             },
         }
     }

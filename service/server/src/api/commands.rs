@@ -3,11 +3,7 @@
 use std::{collections::BTreeSet, sync::Arc};
 
 use futures::FutureExt;
-use orchestrator_core::{
-    InstanceKey,
-    instance::PromotionRule,
-    view::{InstanceRecord, LOST_IN_RECOVERY},
-};
+use orchestrator_core::{InstanceKey, aftermath, instance::PromotionRule, lookup, view::InstanceRecord};
 use orchestrator_http::ports::{
     AckScope, Answer, Commands, DowntimeWish, InstanceOperation, PortError, RecoverOutcome, RecoverWish,
 };
@@ -31,9 +27,7 @@ impl NodeApi {
     async fn drop_never_seen(&self, key: &InstanceKey) {
         let picture = self.pictures.fresh();
         let key = picture.view.canonical(key);
-        let is_named = picture.topology.place(key).is_some_and(|place| !place.replicas.is_empty());
-        let seen = picture.view.get(key).and_then(|record| record.checks.last_seen);
-        if seen.is_none() && !is_named {
+        if lookup::is_only_a_name(&picture.view, &picture.topology, key) {
             self.discovery.forget(key.clone()).await;
             self.pictures.forget(key);
         }
@@ -42,13 +36,16 @@ impl NodeApi {
     /// What a recovery left behind is made read-only again: opening it would last for a second.
     fn check_opening(&self, key: &InstanceKey) -> Result<(), PortError> {
         let picture = self.pictures.current();
-        let downtime = picture.view.declared.downtimes.get(picture.view.canonical(key));
-        match downtime.filter(|downtime| downtime.reason == LOST_IN_RECOVERY && self.closes_old_primaries) {
-            Some(_) => Err(PortError::Failed(format!(
-                "{key} was left behind by a recovery and would be made read-only again: end its downtime first (end-downtime)"
-            ))),
-            None => Ok(()),
+        let declared = &picture.view.declared;
+        if self.closes_old_primaries
+            && aftermath::is_left_behind(declared, picture.view.canonical(key), picture.now)
+        {
+            return Err(PortError::Failed(format!(
+                "{key} was left behind by a recovery and would be made read-only again: \
+                 end its downtime first (end-downtime)"
+            )));
         }
+        Ok(())
     }
 
     fn cluster_of(&self, key: &InstanceKey) -> String {

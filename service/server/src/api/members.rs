@@ -5,21 +5,26 @@ use std::time::Duration;
 use orchestrator_http::ports::{
     BootstrapWish, MembersChange, MembersChanged, MembersWish, Node, PortError, Raft,
 };
-use orchestrator_raft::{ChangeError, Health, Member, Membership};
-use orchestrator_wire::{DataState, MemberName, MemberStatus, Members, RaftStatus};
-use sha2::{Digest, Sha256};
+use orchestrator_raft::{ChangeError, Health, Member, Membership, PeerHealth, Progress};
+use orchestrator_wire::{DataState, MemberName, MemberStatus, Members, RaftStatus, Replication};
 
 use super::NodeApi;
+use crate::reload::wish_hash;
 
 /// How long a node may take to catch up and vote, and a removed one to be none. Shorter than a follower waits for
 /// the leader that it forwards to, so that whoever asks hears the reason.
 const CHANGE_DEADLINE: Duration = Duration::from_secs(60);
+
+/// The oldest version that reads what this one writes: log, snapshots, identity and tables. Raise it when a format
+/// changes in a way that older versions refuse.
+const OLDEST_READER: &str = "0.1.0";
 
 impl NodeApi {
     pub(super) fn member_status(&self) -> MemberStatus {
         let health = self.raft.health();
         let membership = self.raft.membership();
         let initialized = membership.epoch > 0;
+        let last_read = self.door.last();
         MemberStatus {
             status: self.raft_status(&health),
             cluster_id: health.cluster_id.clone().unwrap_or_default(),
@@ -32,14 +37,19 @@ impl NodeApi {
             applied_index: health.applied_index,
             snapshot_index: health.snapshot_index,
             membership_log_index: membership.index,
-            raft_nodes_hash: list_hash(&membership.wish),
+            raft_nodes_hash: wish_hash(&self.raft),
+            config_hash: last_read.hash,
+            needs_restart: last_read.needs_restart.into_iter().map(str::to_owned).collect(),
             membership: members(membership),
             last_quorum_ack_ms: health.quorum_ack_ms,
+            replication: self.raft.replication().into_iter().map(replication).collect(),
             active_recoveries: self.recoveries.driving() as u64,
             version: env!("CARGO_PKG_VERSION").into(),
+            min_version: OLDEST_READER.into(),
             removed: health.removed,
             reason: health.reason.clone().unwrap_or_default(),
             waiting_for: health.waiting_for.clone(),
+            peer_problems: health.peers.iter().filter_map(peer_problem).collect(),
             differing: health.differing.clone(),
         }
     }
@@ -47,7 +57,7 @@ impl NodeApi {
     fn raft_status(&self, health: &Health) -> RaftStatus {
         let view = self.health();
         RaftStatus {
-            raft_bind: self.raft_bind.clone(),
+            raft_bind: self.group.as_ref().map_or_else(String::new, |group| group.bind.clone()),
             raft_advertise: health.me.raft_addr.clone(),
             state: health.state.as_str().into(),
             healthy: health.healthy,
@@ -58,8 +68,14 @@ impl NodeApi {
         }
     }
 
+    /// A member's address with the port of `DefaultRaftPort`, where it has none.
+    pub(super) fn address(&self, text: &str) -> Result<String, PortError> {
+        let group = self.group.as_ref().ok_or_else(|| PortError::Failed("not a raft setup".into()))?;
+        group.address(text).map_err(PortError::Refused)
+    }
+
     pub(super) async fn take_in(&self, address: &str) -> Result<String, PortError> {
-        let added = self.raft.add_peer(address, CHANGE_DEADLINE).await;
+        let added = self.raft.add_peer(&self.address(address)?, CHANGE_DEADLINE).await;
         added.map(|member| member.raft_addr).map_err(port_error)
     }
 
@@ -73,6 +89,7 @@ impl NodeApi {
         let (raft, limit) = (&self.raft, CHANGE_DEADLINE);
         let (node_id, index) = match change {
             MembersChange::AddLearner(address) => {
+                let address = self.address(&address)?;
                 let node_id = raft.add_learner(expected, &address, limit).await.map_err(port_error)?;
                 (Some(node_id), raft.membership().index.unwrap_or(0))
             }
@@ -87,7 +104,10 @@ impl NodeApi {
     }
 
     pub(super) async fn form(&self, wish: BootstrapWish) -> Result<(), PortError> {
-        let formed = self.raft.bootstrap(&wish.cluster_id, &wish.members, CHANGE_DEADLINE).await;
+        let BootstrapWish { cluster_id, members } = wish;
+        let members = members.into_iter().map(|(id, address)| Ok((id, self.address(&address)?)));
+        let members = members.collect::<Result<Vec<_>, PortError>>()?;
+        let formed = self.raft.bootstrap(&cluster_id, &members, CHANGE_DEADLINE).await;
         formed.map_err(port_error)
     }
 
@@ -96,7 +116,7 @@ impl NodeApi {
     }
 
     pub(super) async fn drop_peer(&self, address: &str) -> Result<String, PortError> {
-        let removed = self.raft.remove_peer(address, CHANGE_DEADLINE).await;
+        let removed = self.raft.remove_peer(&self.address(address)?, CHANGE_DEADLINE).await;
         removed.map(|member| member.raft_addr).map_err(port_error)
     }
 }
@@ -128,7 +148,23 @@ fn members(membership: Membership) -> Members {
     }
 }
 
-/// Two nodes have the same list of nodes if this is the same.
-fn list_hash(sorted: &[String]) -> String {
-    Sha256::digest(sorted.join("\n")).iter().map(|byte| format!("{byte:02x}")).collect()
+fn peer_problem(peer: &PeerHealth) -> Option<String> {
+    peer.problem.as_ref().map(|problem| format!("{}: {problem}", peer.member.raft_addr))
+}
+
+fn replication((node_id, progress): (u64, Progress)) -> (u64, Replication) {
+    let ms = |age: Duration| u64::try_from(age.as_millis()).unwrap_or(u64::MAX);
+    let replication =
+        Replication { matched_index: progress.matched_index, last_ack_ms: progress.last_ack.map(ms) };
+    (node_id, replication)
+}
+
+#[cfg(test)]
+mod tests {
+    /// Older versions would refuse what a newer format wrote: raise `OLDEST_READER` together with it, once there is a
+    /// released version that wrote the former.
+    #[test]
+    fn the_oldest_reader_is_that_of_the_present_formats() {
+        assert_eq!((super::OLDEST_READER, orchestrator_backend::SNAPSHOT_VERSION), ("0.1.0", 2));
+    }
 }

@@ -1,13 +1,17 @@
 //! What the HTTP crate asks for, in terms of the rest of this node.
 
 mod commands;
+mod events;
 mod history;
 mod members;
 mod node;
+mod pulse;
+mod tokens;
 
 use std::{sync::Arc, time::Duration};
 
 use orchestrator_backend::{BackendHandle, HandleError, NodeIdentity};
+use orchestrator_config::RaftSettings;
 use orchestrator_core::view::Declared;
 use orchestrator_http::ports::{Picture, PortError, Reads};
 use orchestrator_raft::{
@@ -24,6 +28,7 @@ use crate::{
     fleet::SharedFleet,
     picture::Pictures,
     recovery::Recoveries,
+    reload::Door,
 };
 
 /// How long one command of a person may take to be agreed on. The original waits as long.
@@ -35,7 +40,10 @@ const LIST_DEADLINE: Duration = Duration::from_secs(10);
 /// Everything that requests are answered from.
 pub(crate) struct NodeApi {
     pub(crate) raft: RaftNode,
-    pub(crate) raft_bind: String,
+    /// How this node takes part in a group; `None` without one.
+    pub(crate) group: Option<RaftSettings>,
+    /// Where the configuration is read again.
+    pub(crate) door: Door,
     pub(crate) backend: BackendHandle,
     pub(crate) pictures: Arc<Pictures>,
     /// What is declared, as of the last applied command.

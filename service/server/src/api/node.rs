@@ -9,14 +9,14 @@ use arc_swap::ArcSwap;
 use futures::FutureExt;
 use orchestrator_backend::NodeHealthRow;
 use orchestrator_http::ports::{
-    Answer, BootstrapWish, HealthView, MembersChanged, MembersWish, Node, PortError, Raft, Role,
+    Answer, BootstrapWish, HealthView, MembersChanged, MembersWish, Node, PortError, Raft, Reloaded, Role,
 };
-use orchestrator_raft::{Health, NodeState as RaftState, RaftNode, YieldError};
-use orchestrator_wire::{MemberStatus, NodeHealth};
+use orchestrator_raft::{Health, Holds, NodeState as RaftState, RaftNode, YieldError};
+use orchestrator_wire::{MemberStatus, NodeHealth, RaftEvents};
 use tokio_util::sync::CancellationToken;
 use tracing::warn;
 
-use super::NodeApi;
+use super::{NodeApi, pulse::Pulses};
 
 /// How long a wished hand-over of leadership may take.
 const YIELD_DEADLINE: Duration = Duration::from_secs(2);
@@ -32,6 +32,8 @@ pub(crate) struct NodeState {
     backend_error: Mutex<Option<String>>,
     /// Nodes seen in this node's backend.
     seen: Mutex<Vec<NodeHealthRow>>,
+    /// What must go round for the process to be of use.
+    pulses: Pulses,
 }
 
 impl NodeState {
@@ -43,10 +45,16 @@ impl NodeState {
         }
     }
 
+    /// Notes that the loop of the duties has gone round.
+    pub(crate) fn duties_went_round(&self) {
+        self.pulses.duties.beat();
+    }
+
     /// Keeps the health ready for whoever asks, until stopped.
     pub(crate) async fn mirror(self: Arc<Self>, raft: RaftNode, stop: CancellationToken) {
         let mut health = raft.watch_health();
         loop {
+            self.pulses.health.beat();
             let now = health.borrow_and_update().clone();
             self.health.store(Arc::new(self.view(&now, raft.leadership().is_me)));
             tokio::select! {
@@ -81,7 +89,11 @@ impl NodeState {
 
 impl Node for NodeApi {
     fn health(&self) -> Arc<HealthView> {
-        self.state.health.load_full()
+        believed(self.state.health.load_full(), self.raft.holds())
+    }
+
+    fn stuck(&self) -> Option<String> {
+        self.state.pulses.stuck()
     }
 
     fn available_nodes(&self) -> Option<Vec<NodeHealth>> {
@@ -102,6 +114,10 @@ impl Node for NodeApi {
         Some(nodes)
     }
 
+    fn reload(&self, by: String) -> Answer<'_, Reloaded> {
+        async move { self.door.reload(by).await }.boxed()
+    }
+
     fn healthy_members(&self) -> Option<Vec<String>> {
         let health = self.raft.health();
         let reached = health.peers.iter().filter(|peer| peer.problem.is_none());
@@ -114,6 +130,10 @@ impl Raft for NodeApi {
         self.member_status()
     }
 
+    fn events(&self, since: u64) -> RaftEvents {
+        self.events_since(since)
+    }
+
     fn peers(&self) -> Vec<String> {
         let health = self.raft.health();
         let mut peers: Vec<String> = health.peers.iter().map(|peer| peer.member.raft_addr.clone()).collect();
@@ -123,6 +143,8 @@ impl Raft for NodeApi {
 
     fn yield_to(&self, node: String) {
         let raft = self.raft.clone();
+        // What is no address is no member either: that is told in the log.
+        let node = self.address(&node).unwrap_or(node);
         self.tasks.spawn(async move { tell(raft.yield_to(Some(&node), YIELD_DEADLINE).await.err()) });
     }
 
@@ -165,6 +187,27 @@ impl Raft for NodeApi {
     fn force_new_cluster(&self, cluster_id: String, epoch: u64) -> Answer<'_, u64> {
         async move { self.go_on_alone(&cluster_id, epoch).await }.boxed()
     }
+}
+
+/// What may be said of a view at the moment of the question: this process may have slept since it was made.
+fn believed(view: Arc<HealthView>, holds: Holds) -> Arc<HealthView> {
+    let slept = !holds.live && (view.healthy || !view.leader.is_empty());
+    if !slept && (holds.leads || !view.is_leader) {
+        return view;
+    }
+    let mut view = HealthView { is_leader: view.is_leader && holds.leads, ..(*view).clone() };
+    if slept {
+        view.reasons.push("this node slept: it does not know yet who leads".into());
+        view = HealthView {
+            healthy: false,
+            ready: false,
+            role: Role::Candidate,
+            leader: String::new(),
+            leader_uri: String::new(),
+            ..view
+        };
+    }
+    Arc::new(view)
 }
 
 fn tell(error: Option<YieldError>) {

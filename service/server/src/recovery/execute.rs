@@ -100,9 +100,12 @@ impl Executor {
         let late = match self.fleet.change(key, Change::StopReceiver, self.policy.stop_deadline).await {
             Ok(()) => false,
             Err(ExecError::Timeout { .. }) => true,
-            Err(error) => return Err(error.to_string()),
+            Err(error) => return refusal(error),
         };
-        let received = self.fleet.received(key, READ_DEADLINE).await.map_err(|error| error.to_string())?;
+        let received = match self.fleet.received(key, READ_DEADLINE).await {
+            Ok(received) => received,
+            Err(error) => return refusal(error),
+        };
         // On a busy machine the answer may be late and the thread stopped all the same.
         let stands = |replication: &Replication| replication.io_thread == ThreadState::Stopped;
         let slow = late && !received.replication.as_ref().is_none_or(stands);
@@ -207,4 +210,10 @@ impl Executor {
         self.look(key).await;
         Ok(Reply::Done)
     }
+}
+
+/// A server that answers with an error lives, whatever it refuses: nobody may take it for one out of reach.
+fn refusal(error: ExecError) -> Result<Reply, String> {
+    let why = error.to_string();
+    if error.proves_alive() { Ok(Reply::Refused { why }) } else { Err(why) }
 }

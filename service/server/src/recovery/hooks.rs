@@ -28,6 +28,14 @@ pub(crate) enum HookList {
 }
 
 impl HookList {
+    const ALL: [Self; 5] = [
+        Self::FailureDetection,
+        Self::Recovery(HookStage::PreFailover),
+        Self::Recovery(HookStage::PostPrimaryFailover),
+        Self::Recovery(HookStage::PostFailover),
+        Self::Recovery(HookStage::PostUnsuccessfulFailover),
+    ];
+
     /// The key of the configuration.
     pub(crate) fn name(self) -> &'static str {
         match self {
@@ -194,6 +202,38 @@ pub(crate) async fn run(
     (story, first_failure)
 }
 
+/// Says which placeholders of the configuration nobody will ever replace.
+pub(crate) fn check(settings: &HookSettings) {
+    for (list, placeholder) in unknown_placeholders(settings) {
+        warn!(key = list, %placeholder, "unknown placeholder, left as it is");
+    }
+}
+
+/// Placeholders in the commands that nothing replaces, each with the key of its list, as `{name}`.
+fn unknown_placeholders(settings: &HookSettings) -> Vec<(&'static str, String)> {
+    let somebody = Some((InstanceKey::new("", 0), String::new(), Some(String::new())));
+    let facts = HookFacts { successor: somebody, ..HookFacts::default() };
+    let known: Vec<&str> = facts.values().iter().flat_map(|(names, ..)| names.iter().copied()).collect();
+    let mut unknown = Vec::new();
+    for list in HookList::ALL {
+        let named = list.commands(settings).iter().flat_map(|command| placeholders(command));
+        unknown.extend(
+            named.filter(|name| !known.contains(name)).map(|name| (list.name(), format!("{{{name}}}"))),
+        );
+    }
+    unknown
+}
+
+/// What stands in braces and looks like a name; `${…}` is the shell's.
+fn placeholders(command: &str) -> impl Iterator<Item = &str> {
+    let after = command.match_indices('{').filter(|(at, _)| !command[..*at].ends_with('$'));
+    after.filter_map(|(at, _)| {
+        let (name, _) = command[at + 1..].split_once('}')?;
+        let is_name = !name.is_empty() && name.bytes().all(|byte| byte.is_ascii_alphanumeric());
+        is_name.then_some(name)
+    })
+}
+
 /// True when the list has nothing to run.
 pub(crate) fn is_empty(settings: &HookSettings, list: HookList) -> bool {
     list.commands(settings).is_empty()
@@ -228,12 +268,25 @@ async fn execute(
     let (output, status) = ended.await.map_err(|_| format!("killed after {} s", HOOK_DEADLINE.as_secs()))?;
     let status = status.map_err(|error| error.to_string())?;
     if status.success() {
-        info!(hook = %name, output = %output.trim_end(), "hook succeeded");
+        info!(hook = %name, output = %printable(&output), "hook succeeded");
         Ok(())
     } else {
-        warn!(hook = %name, %status, output = %output.trim_end(), "hook failed");
+        warn!(hook = %name, %status, output = %printable(&output), "hook failed");
         Err(status.to_string())
     }
+}
+
+/// What a program printed, on one line and without what a terminal would obey or a reader take for another line.
+fn printable(output: &str) -> String {
+    let mut text = String::with_capacity(output.len());
+    for char in output.trim_end().chars() {
+        match char {
+            '\t' => text.push(' '),
+            char if char.is_control() => text.extend(char.escape_default()),
+            char => text.push(char),
+        }
+    }
+    text
 }
 
 /// A file that only this user can read, gone when dropped.
@@ -294,6 +347,19 @@ mod tests {
             facts().command("x {failureType} {failedHost}:{failedPort} {successorHost} {slaveHosts} &");
         assert_eq!(command, "x DeadMaster db1:3306 {successorHost} db2:3306,db3:3306");
         assert!(beside);
+    }
+
+    #[test]
+    fn placeholders_that_nothing_replaces_are_named() {
+        let hooks = settings(&["x {failureType} {failedHosts} ${HOME} {a,b} {} {successorAlias} {"]);
+        let named = unknown_placeholders(&hooks);
+        let expected = ["PreFailoverProcesses", "PostFailoverProcesses"];
+        assert_eq!(named, expected.map(|list| (list, "{failedHosts}".to_owned())));
+    }
+
+    #[test]
+    fn what_a_hook_prints_can_neither_colour_nor_forge_a_line() {
+        assert_eq!(printable("a\tb\x1b[31m\r\nWARN c\u{85}é\n"), "a b\\u{1b}[31m\\r\\nWARN c\\u{85}é");
     }
 
     #[tokio::test]

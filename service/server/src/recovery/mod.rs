@@ -48,7 +48,10 @@ use crate::{
     audit::Audit, clock, discovery::Discovery, fleet::SharedFleet, picture::Pictures, watching::Suspicion,
 };
 
-pub(crate) use self::journal::{Journal, LOST_DOWNTIME};
+pub(crate) use self::{
+    hooks::check as check_hooks,
+    journal::{Journal, LOST_DOWNTIME},
+};
 
 /// A finding that is refused for the same reason is told again after this.
 const REPEAT_REFUSAL: Duration = Duration::from_secs(60);
@@ -203,8 +206,7 @@ impl Recoveries {
 
     /// A failure that calls for no recovery, or for one that this version does not have: it is told and its hooks
     /// run, once.
-    pub(crate) async fn notice(&self, finding: &Finding) {
-        let term = self.raft.leadership().term;
+    pub(crate) async fn notice(&self, term: u64, finding: &Finding) {
         match self.detected(term, finding).await {
             Ok(()) if finding.code.response().is_recovery() => {
                 self.tell_refusal(finding, "this version does not repair it");
@@ -305,6 +307,7 @@ impl Recoveries {
     /// The instance is well again: its next failure is a new one.
     pub(crate) fn is_well(&self, key: &InstanceKey) {
         self.state.detected.lock().unwrap_or_else(PoisonError::into_inner).retain(|(seen, ..)| seen != key);
+        self.state.told.lock().unwrap_or_else(PoisonError::into_inner).retain(|(seen, _), _| seen != key);
     }
 
     /// Somebody recovers this instance already, or has: there is nothing to find out about it.
@@ -327,14 +330,14 @@ impl Recoveries {
     }
 
     /// Its detection was registered in this term.
-    pub(crate) fn is_noticed(&self, finding: &Finding) -> bool {
-        let seen = (finding.key.clone(), finding.code.response().is_recovery(), self.raft.leadership().term);
+    pub(crate) fn is_noticed(&self, term: u64, finding: &Finding) -> bool {
+        let seen = (finding.key.clone(), finding.code.response().is_recovery(), term);
         self.state.detected.lock().unwrap_or_else(PoisonError::into_inner).contains(&seen)
     }
 
     /// Registers a detection; runs its hooks when it is new.
     async fn detected(&self, term: u64, finding: &Finding) -> Result<(), NotBegun> {
-        if self.is_noticed(finding) {
+        if self.is_noticed(term, finding) {
             return Ok(());
         }
         let seen = (finding.key.clone(), finding.code.response().is_recovery(), term);

@@ -64,6 +64,7 @@ struct Record {
     seen: Set,
     stage: String,
     positions: Vec<(Key, Set)>,
+    refused: Vec<(Key, String)>,
     slow: Vec<Key>,
     lost: Vec<Key>,
     moved: Vec<Key>,
@@ -78,7 +79,7 @@ struct Record {
 }
 
 /// The version of [`Record`]; a change of its fields raises it.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -96,6 +97,7 @@ struct ReplicaRecord {
     rule: String,
     left_behind: bool,
     banned: bool,
+    unopenable: bool,
     downtimed: bool,
     logs_updates: bool,
     binlog_server: bool,
@@ -185,6 +187,7 @@ impl From<&Replica> for ReplicaRecord {
             rule,
             left_behind,
             banned,
+            unopenable,
             downtimed,
             logs_updates,
             binlog_server,
@@ -208,6 +211,7 @@ impl From<&Replica> for ReplicaRecord {
             rule: rule.as_str().into(),
             left_behind: *left_behind,
             banned: *banned,
+            unopenable: *unopenable,
             downtimed: *downtimed,
             logs_updates: *logs_updates,
             binlog_server: *binlog_server,
@@ -236,6 +240,7 @@ impl TryFrom<ReplicaRecord> for Replica {
             rule,
             left_behind,
             banned,
+            unopenable,
             downtimed,
             logs_updates,
             binlog_server,
@@ -265,6 +270,7 @@ impl TryFrom<ReplicaRecord> for Replica {
                 .ok_or(RecordError::Word { what: "promotion rule", word: rule })?,
             left_behind,
             banned,
+            unopenable,
             downtimed,
             logs_updates,
             binlog_server,
@@ -304,6 +310,7 @@ impl From<&Recovery> for Record {
         } = case;
         let Progress {
             positions,
+            refused,
             slow,
             lost,
             moved,
@@ -333,6 +340,7 @@ impl From<&Recovery> for Record {
             seen: seen.into(),
             stage: stage.as_str().into(),
             positions: positions.iter().map(|(name, set)| (key(name), set.into())).collect(),
+            refused: refused.iter().map(|(name, why)| (key(name), why.clone())).collect(),
             slow: keys(slow),
             lost: keys(lost),
             moved: keys(moved),
@@ -378,6 +386,7 @@ impl TryFrom<Record> for Recovery {
             stage: stage.ok_or(RecordError::Word { what: "stage", word: record.stage })?,
             progress: Progress {
                 positions: positions?,
+                refused: record.refused.into_iter().map(|(name, why)| (unkey(name), why)).collect(),
                 slow: unkeys(record.slow),
                 lost: unkeys(record.lost),
                 moved: unkeys(record.moved),
@@ -407,6 +416,7 @@ mod tests {
             rule: PromotionRule::Prefer,
             left_behind: true,
             banned: false,
+            unopenable: true,
             downtimed: true,
             logs_updates: true,
             binlog_server: false,
@@ -440,6 +450,7 @@ mod tests {
         };
         let progress = Progress {
             positions: BTreeMap::from([(key("b"), set)]),
+            refused: BTreeMap::from([(key("c"), "error 1227".into())]),
             lost: BTreeSet::from([key("c")]),
             strayed: BTreeSet::from([key("b")]),
             successor: Some(key("b")),
@@ -458,7 +469,7 @@ mod tests {
 
     #[test]
     fn a_record_of_another_version_is_refused() {
-        let text = to_text(&sample()).replace("\"version\":2", "\"version\":3");
+        let text = to_text(&sample()).replace("\"version\":3", "\"version\":4");
         assert!(matches!(from_text(&text), Err(RecordError::Word { what: "version", .. })));
         let text = to_text(&sample()).replace("\"promote\"", "\"levitate\"");
         assert!(matches!(from_text(&text), Err(RecordError::Word { what: "stage", .. })));
