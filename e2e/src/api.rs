@@ -4,11 +4,10 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail};
 use bytes::Bytes;
-use http_body_util::{BodyExt, Empty};
-use hyper_util::rt::TokioIo;
 use serde_json::Value;
 
 use crate::lab::Server;
+use crate::line::Line;
 use crate::sql::block_on;
 
 /// Longest answer that a story waits for: `recover` answers when the recovery has ended.
@@ -57,17 +56,7 @@ pub struct Api {
 
 async fn fetch(base: &str, path: &str) -> Result<(u16, Bytes)> {
     let authority = base.strip_prefix("http://").context("the harness speaks plain http")?;
-    let stream = tokio::net::TcpStream::connect(authority).await?;
-    let (mut sender, connection) = hyper::client::conn::http1::handshake(TokioIo::new(stream)).await?;
-    let request = http::Request::get(path).header("host", authority).body(Empty::<Bytes>::new())?;
-    let exchange = async move {
-        let response = sender.send_request(request).await?;
-        let status = response.status().as_u16();
-        Ok::<_, anyhow::Error>((status, response.into_body().collect().await?.to_bytes()))
-    };
-    // The connection must be driven for the exchange to proceed; it ends when the exchange drops its half.
-    let (answer, _) = tokio::join!(exchange, connection);
-    answer
+    Line::to(authority).await?.get(path).await
 }
 
 impl Api {

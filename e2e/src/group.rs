@@ -12,6 +12,7 @@ use serde_json::{Map, Value, json};
 
 use crate::api::Api;
 use crate::disk::SmallDisk;
+use crate::hosts::Hosts;
 use crate::lab::Lab;
 use crate::process::Process;
 use crate::until::until;
@@ -19,6 +20,8 @@ use crate::{repository, server_binary};
 
 /// HTTP port of every node; nodes differ by address.
 pub const HTTP_PORT: u16 = 3000;
+/// Port of the listener for probes, on nodes that have one.
+pub const PROBE_PORT: u16 = 3001;
 /// Raft port of every node.
 pub const RAFT_PORT: u16 = 10_008;
 /// Held for the life of a group: owning it means owning the group's addresses.
@@ -72,8 +75,11 @@ pub struct Node {
     /// Environment of the next start.
     pub env: Vec<(String, String)>,
     dir: PathBuf,
+    /// Path of its network namespace.
     netns: Option<String>,
     disk: Option<SmallDisk>,
+    /// Path of a mount namespace of somebody else's.
+    mounts: Option<String>,
     process: Option<Process>,
 }
 
@@ -97,8 +103,9 @@ impl Node {
             bail!("node {} runs already", self.raft);
         }
         let (binary, config) = (server_binary()?.display().to_string(), self.config().display().to_string());
-        let net = self.netns.as_ref().map(|ns| format!("--net=/run/netns/{ns}"));
-        let mount = self.disk.as_ref().map(|disk| format!("--mount={}", disk.namespace()));
+        let net = self.netns.as_ref().map(|path| format!("--net={path}"));
+        let mount = self.disk.as_ref().map(SmallDisk::namespace).or_else(|| self.mounts.clone());
+        let mount = mount.map(|path| format!("--mount={path}"));
         let enter: Vec<&str> = [&net, &mount].into_iter().flatten().map(String::as_str).collect();
         let mut command = if enter.is_empty() { vec![] } else { vec!["nsenter"] };
         command.extend(enter);
@@ -178,6 +185,11 @@ impl Node {
         Ok(())
     }
 
+    /// Has the next starts see what is mounted in this namespace, a path; a small disk has one of its own.
+    pub fn enter(&mut self, mounts: String) {
+        self.mounts = Some(mounts);
+    }
+
     /// Its small disk.
     ///
     /// # Errors
@@ -229,8 +241,19 @@ impl Group {
     /// # Errors
     /// When the lab has no such host.
     pub fn prepare_in(lab: &Lab, hosts: &[&str], plan: &GroupPlan) -> Result<Self> {
-        let places = hosts.iter().map(|h| lab.host(h).map(|(address, ns)| (address, Some(ns))));
+        let places = hosts
+            .iter()
+            .map(|h| lab.host(h).map(|(address, ns)| (address, Some(format!("/run/netns/{ns}")))));
         Self::write(lab.name(), plan, places.collect::<Result<_>>()?, None)
+    }
+
+    /// As [`Group::prepare`], with each node on one of these machines.
+    ///
+    /// # Errors
+    /// When the folder cannot be written.
+    pub fn prepare_on(tag: &str, hosts: &Hosts, plan: &GroupPlan) -> Result<Self> {
+        let places = (0..plan.size).map(|i| (hosts.address(i), Some(hosts.namespace(i)))).collect();
+        Self::write(tag, plan, places, None)
     }
 
     fn write(
@@ -250,7 +273,7 @@ impl Group {
             write_configuration(&dir, &conf)?;
             let api = Api::new(&format!("http://{http}"));
             let (raft, netns) = (raft.clone(), netns.clone());
-            Ok(Node { api, raft, env: Vec::new(), dir, netns, disk: None, process: None })
+            Ok(Node { api, raft, env: Vec::new(), dir, netns, disk: None, mounts: None, process: None })
         });
         let nodes = nodes.collect::<Result<_>>()?;
         Ok(Self { nodes, dir, done: false, _lease: lease })

@@ -80,6 +80,22 @@ where
     })
 }
 
+/// Runs statements as root that leave no trace in the binary log.
+///
+/// # Errors
+/// As [`rows`].
+pub fn unlogged(server: &Server, statements: &[&str]) -> Result<()> {
+    const LIMIT: Duration = Duration::from_secs(5);
+    block_on(async {
+        let mut conn = connect(as_root(server), LIMIT).await?;
+        for statement in ["SET SESSION sql_log_bin = 0"].iter().chain(statements) {
+            let done = tokio::time::timeout(LIMIT, conn.query_drop(*statement)).await.context("no answer")?;
+            done.with_context(|| format!("{}: {statement}", server.letter))?;
+        }
+        Ok(())
+    })
+}
+
 /// Whether the server takes writes from ordinary accounts (`@@global.read_only = 0`).
 ///
 /// # Errors

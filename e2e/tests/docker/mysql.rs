@@ -22,7 +22,7 @@ create user if not exists 'orc_server_user'@'%' identified by 'orc_server_passwo
 grant all privileges on orchestrator.* to 'orc_server_user'@'%';
 ";
 
-/// Makes an image of a server of the lab, by the lab's name of it.
+/// Makes an image of a server of the lab, by the lab's name of it. The lab's folder `root` is `/server` there.
 fn server_image(flavor: Flavor) -> Result<String> {
     let home = std::env::var_os("XDG_CACHE_HOME").map_or_else(
         || PathBuf::from(std::env::var_os("HOME").unwrap_or_default()).join(".cache"),
@@ -39,14 +39,14 @@ fn server_image(flavor: Flavor) -> Result<String> {
         Flavor::MariaDb1011 | Flavor::MariaDb118 => r#""--innodb-data-file-path=ibdata1:12M:autoextend""#,
     };
     let start = format!(
-        r#"CMD ["/root/ld/mysqld", "--argv0", "mysqld", "--library-path", "/root/lib", "/root/bin/mysqld",
-        "--no-defaults", "--user=root", "--basedir=/root", "--plugin-dir=/root/plugin",
-        "--lc-messages-dir=/root/share", "--character-sets-dir=/root/share/charsets", "--datadir=/template",
+        r#"CMD ["/server/ld/mysqld", "--argv0", "mysqld", "--library-path", "/server/lib", "/server/bin/mysqld",
+        "--no-defaults", "--user=root", "--basedir=/server", "--plugin-dir=/server/plugin",
+        "--lc-messages-dir=/server/share", "--character-sets-dir=/server/share/charsets", "--datadir=/template",
         "--tmpdir=/tmp", "--socket=/tmp/mysql.sock", "--server-id=1", "--init-file=/account.sql",
         "--skip-name-resolve", {own}]"#
     );
     let image = format!("lab-{}", flavor.name());
-    let pipe = r#"tar -c -C "$1" root template -C "$2" tmp account.sql | docker import --change "$3" - "$4""#;
+    let pipe = r#"tar -c --transform "s,^root,server," -C "$1" root template -C "$2" tmp account.sql | docker import --change "$3" - "$4""#;
     let status = Command::new("bash")
         .args(["-eu", "-o", "pipefail", "-c", pipe, "import"])
         .args([cached.as_os_str(), extra.path().as_os_str()])

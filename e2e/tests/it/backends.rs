@@ -70,6 +70,10 @@ fn alone(state: Option<&Lab>) -> Result<()> {
         let recoveries = api.recoveries_of(lab.server("a")).map_err(|e| format!("{e:#}"))?;
         recoveries.into_iter().find(|r| r["IsSuccessful"] == true).context("none").map_err(|e| e.to_string())
     })?;
+    ensure!(
+        recovery["AnalysisEntry"]["ClusterDetails"]["ClusterAlias"] == lab.name(),
+        "another life's: {recovery}"
+    );
     let writable = lab.servers().filter(|s| sql::writable(s).unwrap_or(false)).count();
     ensure!(writable == 1, "{writable} servers are writable after {recovery}");
 

@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use anyhow::{Result, ensure};
 use orchestrator_e2e::api::key_of;
-use orchestrator_e2e::{Api, Flavor, Group, GroupPlan, Lab, LabPlan, until};
+use orchestrator_e2e::{Api, Flavor, Group, GroupPlan, Lab, LabPlan, sql, until};
 use serde_json::Value;
 
-use crate::support::{SEEN_WITHIN, Scene, TREE, sees_all, tree};
+use crate::support::{SEEN_WITHIN, Scene, TREE, recovered, sees_all, successor, tree};
 
 fn chain(flavor: Flavor) -> Result<()> {
     let scene = Scene::set("chain", &tree(flavor), &[])?;
@@ -98,7 +98,62 @@ fn few_privileges(flavor: Flavor) -> Result<()> {
         let seen = api.instance(lab.server("a")).map_err(|e| format!("{e:#}"))?;
         if seen["ServerID"] == lab.server("a").id { Ok(()) } else { Err(seen.to_string()) }
     })?;
+    let open = if flavor == Flavor::Mysql97 { "SYSTEM_VARIABLES_ADMIN" } else { "READ_ONLY ADMIN" };
+    until("what is missing is named on the instance", SEEN_WITHIN, || {
+        let seen = api.instance(lab.server("a")).map_err(|e| format!("{e:#}"))?;
+        let said = seen["Problems"].to_string();
+        let named = [open, "RELOAD", "PROCESS"].iter().all(|name| said.contains(name));
+        if named && said.contains("privileges_missing") { Ok(()) } else { Err(said) }
+    })?;
     group.done();
+    Ok(())
+}
+
+/// `b` misses one privilege: that shows before anybody needs it, and costs the others nothing. Then the primary dies;
+/// the answer is what the recovery told, which promoted `c`.
+fn without(flavor: Flavor, tag: &str, right: &str) -> Result<(Lab, Vec<String>)> {
+    let lab = Lab::up(tag, &LabPlan::new(flavor, "a>b,a>c"))?;
+    let revoke = format!("REVOKE {right} ON *.* FROM orchestrator");
+    let closed = ["SET GLOBAL super_read_only = 0", &revoke, "SET GLOBAL super_read_only = 1"];
+    sql::unlogged(lab.server("b"), if flavor == Flavor::Mysql97 { &closed } else { &closed[1..2] })?;
+    let group = Group::start(tag, &GroupPlan::for_lab(&lab)?)?;
+    let api = group.leader_api()?;
+    api.discover(lab.server("a"))?;
+    sees_all(&api, &lab)?;
+    let missing = |letter| {
+        let seen = api.instance(lab.server(letter)).map_err(|e| format!("{e:#}"))?;
+        let said = seen["Problems"].to_string();
+        if said.contains("privileges_missing") { Ok(said) } else { Err(said) }
+    };
+    let said = until("the replica's missing privilege", SEEN_WITHIN, || missing("b"))?;
+    ensure!(said.contains(right) && !said.contains("RELOAD"), "{said}");
+    ensure!(missing("c").is_err() && missing("a").is_err(), "others lack nothing");
+
+    lab.server("a").kill9()?;
+    let recovery = recovered(&group, lab.server("a"))?;
+    ensure!(successor(&lab, &recovery)?.letter == "c", "{recovery}");
+    ensure!(!sql::writable(lab.server("b"))?, "b is open");
+    let steps = group.leader_api()?.steps(recovery["UID"].as_str().unwrap_or_default())?;
+    group.done();
+    Ok((lab, steps))
+}
+
+/// A refusal is told for what it is.
+fn refuses_to_move(flavor: Flavor) -> Result<()> {
+    let right = if flavor == Flavor::Mysql97 { "REPLICATION_SLAVE_ADMIN" } else { "REPLICATION SLAVE ADMIN" };
+    let (lab, steps) = without(flavor, "unmoved", right)?;
+    let refused = format!("not {}: refuses: ", lab.server("b").key());
+    ensure!(steps.iter().any(|step| step.contains(&refused) && step.contains("1227")), "{steps:#?}");
+    ensure!(!steps.iter().any(|step| step.contains("cannot be reached")), "{steps:#?}");
+    Ok(())
+}
+
+/// Nobody begins to promote what cannot be opened, as long as there is another one.
+fn refuses_to_open(flavor: Flavor) -> Result<()> {
+    let right = if flavor == Flavor::Mysql97 { "SYSTEM_VARIABLES_ADMIN" } else { "READ_ONLY ADMIN" };
+    let (lab, steps) = without(flavor, "unopened", right)?;
+    let chosen = format!("chose {}: the account may open it", lab.server("c").key());
+    ensure!(steps.iter().any(|step| step.contains(&chosen)), "{steps:#?}");
     Ok(())
 }
 
@@ -123,5 +178,7 @@ on_every_flavor! {
     chain as a_seed_reveals_the_whole_chain,
     co_primaries as co_primaries_are_one_cluster,
     odd_report_host as a_false_name_costs_the_others_nothing,
-    few_privileges as missing_privileges_leave_what_can_be_known,
+    few_privileges as missing_privileges_leave_what_can_be_known_and_are_named,
+    refuses_to_move as a_replica_that_refuses_to_move_is_known_before_it_is_needed,
+    refuses_to_open as a_replica_that_cannot_be_opened_gives_way,
 }

@@ -184,6 +184,78 @@ fn a_database_of_another_node_is_refused_and_the_other_one_goes_on() -> Result<(
     Ok(())
 }
 
+/// What a node holds open goes on working when it is removed, and nobody would find it after a restart.
+fn files_are_missed(tag: &str, file: &str, remove: impl Fn(&Path) -> Result<()>) -> Result<Group> {
+    let mut group = Group::start(tag, &GroupPlan::new(3))?;
+    group.lead_with(SICK)?;
+    remove(group.nodes[SICK].folder())?;
+    says(&group, &format!("{file} was removed"))?;
+    others_go_on(&group)?;
+    gave_up(&mut group, &[file, "was removed", "30 s"])?;
+    Ok(group)
+}
+
+#[test]
+fn a_leader_whose_database_is_removed_hands_over_and_comes_back_with_what_the_group_knows() -> Result<()> {
+    let mut group = files_are_missed("rmback", "orchestrator.sqlite3", |folder| {
+        ["", "-wal", "-shm"].iter().try_for_each(|part| {
+            std::fs::remove_file(folder.join(format!("orchestrator.sqlite3{part}"))).context("remove")
+        })
+    })?;
+    group.nodes[SICK].start()?;
+    is_back(&mut group)?;
+    group.done();
+    Ok(())
+}
+
+#[test]
+fn a_leader_whose_raft_folder_is_removed_hands_over_and_joins_as_a_new_node() -> Result<()> {
+    let mut group = files_are_missed("rmraft", "raft.db", |folder| {
+        std::fs::remove_dir_all(folder.join("raft")).context("remove")
+    })?;
+    group.nodes[SICK].start()?;
+    is_back(&mut group)?;
+    group.done();
+    Ok(())
+}
+
+#[test]
+fn a_follower_whose_raft_log_is_put_back_in_time_goes_on() -> Result<()> {
+    let mut group = Group::start("mvraft", &GroupPlan::new(3))?;
+    group.lead_with(WELL)?;
+    let (folder, aside) = (group.nodes[SICK].folder().join("raft"), group.nodes[SICK].folder().join("aside"));
+    std::fs::rename(&folder, &aside)?;
+    says(&group, "raft.db was removed")?;
+    std::fs::rename(&aside, &folder)?;
+    group.wait_healthy()?;
+    ensure!(group.nodes[SICK].runs(), "it ended");
+    group.done();
+    Ok(())
+}
+
+/// As when the databases of several old nodes are adopted: they differ, and the new log does not tell.
+#[test]
+fn nodes_with_different_databases_begin_a_new_group_with_that_of_the_first_by_name() -> Result<()> {
+    let mut group = Group::start("founding", &GroupPlan::new(3))?;
+    group.leader_api()?.get("disable-global-recoveries")?.details()?;
+    let first = group.nodes.iter().map(|node| node.raft.clone()).min().context("three nodes")?;
+    for node in &mut group.nodes {
+        node.terminate(GIVES_UP_WITHIN)?;
+        std::fs::remove_dir_all(node.folder().join("raft"))?;
+        if node.raft != first {
+            std::fs::remove_file(node.folder().join("orchestrator.sqlite3"))?;
+        }
+    }
+    group.start_all()?;
+    for leader in 0..group.nodes.len() {
+        group.lead_with(leader)?;
+        let told = group.nodes[leader].api.get("check-global-recoveries")?.body;
+        ensure!(told["Details"] == "disabled", "node {leader}: {told}");
+    }
+    group.done();
+    Ok(())
+}
+
 /// A program that keeps the database locked until it is ended; it has the lock when this returns.
 fn lock(database: &Path) -> Result<Child> {
     let program = "import sqlite3, sys\n\

@@ -11,6 +11,8 @@ use std::thread::{JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, ensure};
+use orchestrator_e2e::looks::{Looks, Question};
+use orchestrator_e2e::oracle::{Truth, World, judge};
 use orchestrator_e2e::process::Process;
 use orchestrator_e2e::{Api, Group, GroupPlan, holds, repository, until};
 
@@ -52,6 +54,12 @@ fn block(name: &str, bind: &str, check: &str, more: &str, nodes: &[String]) -> S
 {more}{servers}
 "
     )
+}
+
+/// The IP address that an API is at.
+fn host(api: &Api) -> &str {
+    let authority = api.base.trim_start_matches("http://");
+    authority.rsplit_once(':').map_or(authority, |(host, _)| host)
 }
 
 /// A running HAProxy before a group.
@@ -182,38 +190,6 @@ fn stream(api: &Api, routes: &'static [&'static str]) -> Going<Request> {
     })
 }
 
-/// When one node said that it leads: from the question to the answer.
-struct Led {
-    sent: Instant,
-    ended: Instant,
-    yes: bool,
-}
-
-fn leadership_of(api: &Api) -> Going<Led> {
-    let api = api.clone();
-    Going::start(move |_| {
-        let sent = Instant::now();
-        let yes = api.leads();
-        Some(Led { sent, ended: Instant::now(), yes })
-    })
-}
-
-/// Pairs of nodes that are proven to have led at once: one said yes between two answers of the other, both yes with
-/// none between them that was not.
-fn led_at_once(all: &[Vec<Led>]) -> Vec<(usize, usize)> {
-    let mut found = Vec::new();
-    for (a, mine) in all.iter().enumerate() {
-        for pair in mine.windows(2).filter(|pair| pair[0].yes && pair[1].yes) {
-            let within = |led: &&Led| led.yes && led.sent > pair[0].ended && led.ended < pair[1].sent;
-            let others = all.iter().enumerate().filter(|(b, _)| *b != a);
-            found.extend(
-                others.filter(|(_, other)| other.iter().any(|led| within(&led))).map(|(b, _)| (a, b)),
-            );
-        }
-    }
-    found
-}
-
 /// What happens to a leader, and when.
 struct Change {
     what: &'static str,
@@ -288,7 +264,8 @@ fn haproxy_serves_reads_and_commands_through_the_ends_of_leaders() -> Result<()>
             stream(&proxy.members, &["check-global-recoveries", "clusters-info"]),
         ),
     ];
-    let looks: Vec<Going<Led>> = group.nodes.iter().map(|node| leadership_of(&node.api)).collect();
+    let hosts: Vec<String> = group.nodes.iter().map(|node| host(&node.api).to_owned()).collect();
+    let looks = Looks::start(&hosts, &[Question::Leader]);
 
     holds("nothing moves before anything happens", CALM_FOR, || {
         if group.leaders().len() <= 1 { Ok(()) } else { Err("two lead") }
@@ -311,24 +288,10 @@ fn haproxy_serves_reads_and_commands_through_the_ends_of_leaders() -> Result<()>
     for c in &changes {
         println!("{}: HAProxy had switched after {:?}", c.what, c.switched - c.at);
     }
-    let looks = looks.into_iter().map(Going::finish).collect::<Result<Vec<_>>>()?;
-    ensure!(led_at_once(&looks).is_empty(), "two led at once: {:?}", led_at_once(&looks));
-    ensure!(looks.iter().all(|node| node.len() > 100), "hardly a look at the nodes");
+    let report = judge(&Truth::begin(World::well(hosts.len())), &looks.finish()?);
+    ensure!(report.led_at_once.is_empty(), "two led at once: {:?}", report.led_at_once);
+    ensure!(report.looks > 300, "hardly a look at the nodes");
     ensure!(unexcused_failures.is_empty(), "after HAProxy had switched: {unexcused_failures:#?}");
     group.done();
     Ok(())
-}
-
-#[test]
-fn the_watch_sees_two_leaders_and_spares_a_hand_over() {
-    let start = Instant::now();
-    let led = |from: u64, to: u64, yes: bool| Led {
-        sent: start + Duration::from_millis(from),
-        ended: start + Duration::from_millis(to),
-        yes,
-    };
-    let handed_over = [vec![led(0, 1, true), led(10, 11, false)], vec![led(5, 6, false), led(9, 12, true)]];
-    assert!(led_at_once(&handed_over).is_empty());
-    let both = [vec![led(0, 1, true), led(10, 11, true)], vec![led(5, 6, true)]];
-    assert_eq!(led_at_once(&both), [(0, 1)]);
 }

@@ -1,18 +1,20 @@
 //! Members come and go while the group runs: on demand, and by a new configuration.
 
-use anyhow::{Result, ensure};
+use std::time::{Duration, Instant};
+
+use anyhow::{Result, anyhow, ensure};
 use orchestrator_e2e::group::HEALTHY_WITHIN;
-use orchestrator_e2e::{Api, Group, GroupPlan, until};
+use orchestrator_e2e::{Api, Group, GroupPlan, holds, until};
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
 /// Raft addresses of some nodes, in their order.
-fn names(group: &Group, nodes: &[usize]) -> Vec<String> {
+pub(crate) fn names(group: &Group, nodes: &[usize]) -> Vec<String> {
     nodes.iter().map(|&i| group.nodes[i].raft.clone()).collect()
 }
 
 /// Addresses of those who vote, as a node has them, when no change is under way.
-fn voters(status: &Value) -> Option<Vec<String>> {
+pub(crate) fn voters(status: &Value) -> Option<Vec<String>> {
     let membership = &status["Membership"];
     let settled = membership["Joint"] == false && membership["Committed"] == true;
     let mut voters: Vec<String> = membership["Voters"].as_array()?.iter().map(address).collect();
@@ -24,7 +26,7 @@ fn address(member: &Value) -> String {
     member["Addr"].as_str().unwrap_or_default().to_owned()
 }
 
-fn wait_voters(api: &Api, wanted: &[String]) -> Result<Value> {
+pub(crate) fn wait_voters(api: &Api, wanted: &[String]) -> Result<Value> {
     until(&format!("{} has the voters {wanted:?}", api.base), HEALTHY_WITHIN, || {
         let status = api.get("raft-status").and_then(|reply| reply.raw()).map_err(|e| format!("{e:#}"))?;
         if voters(&status).as_deref() == Some(wanted) { Ok(status) } else { Err(status.to_string()) }
@@ -32,7 +34,7 @@ fn wait_voters(api: &Api, wanted: &[String]) -> Result<Value> {
 }
 
 /// Asks for a change and wants the member's address as the answer.
-fn change(api: &Api, route: &str, name: &str) -> Result<()> {
+pub(crate) fn change(api: &Api, route: &str, name: &str) -> Result<()> {
     let answer = api.get(&format!("{route}/{name}"))?.raw()?;
     ensure!(answer == name, "{route}: {answer}");
     Ok(())
@@ -112,6 +114,63 @@ fn a_dead_node_is_replaced_by_a_new_list_and_a_signal_alone() -> Result<()> {
         wait_voters(&group.nodes[i].api, &after)?;
     }
     group.wait_healthy()?;
+    group.done();
+    Ok(())
+}
+
+#[test]
+fn a_node_may_be_added_before_it_is_started_and_by_its_host_alone() -> Result<()> {
+    let mut group = Group::prepare("early", &GroupPlan::new(2))?;
+    let all = names(&group, &[0, 1]);
+    group.nodes[0].configure("RaftNodes", json!([all[0]]))?;
+    group.nodes[0].start()?;
+    group.wait_healthy()?;
+    let first = group.nodes[0].api.clone();
+    let host = all[1].split(':').next().unwrap_or_default().to_owned();
+    let answer = std::thread::scope(|scope| {
+        let (asked, before) = (first.clone(), Instant::now());
+        let adding = scope.spawn(move || asked.get(&format!("raft-add-peer/{host}")));
+        // Nothing listens there yet, and nobody is turned away for it.
+        holds("the call waits", Duration::from_secs(2), || {
+            if adding.is_finished() { Err(format!("answered after {:?}", before.elapsed())) } else { Ok(()) }
+        })?;
+        group.nodes[1].start()?;
+        adding.join().map_err(|_| anyhow!("the call panicked"))?
+    })?;
+    ensure!(answer.raw()? == all[1].as_str(), "not the member's address");
+    group.wait_healthy()?;
+    wait_voters(&first, &all)?;
+    group.done();
+    Ok(())
+}
+
+#[test]
+fn a_list_that_differs_is_named_on_every_node() -> Result<()> {
+    let mut group = Group::start("differing", &GroupPlan::new(3))?;
+    let all = names(&group, &[0, 1, 2]);
+    for odd in [group.leader()?, (group.leader()? + 1) % 3] {
+        let short: Vec<&String> = all.iter().filter(|name| **name != all[(odd + 1) % 3]).collect();
+        group.nodes[odd].configure("RaftNodes", json!(short))?;
+        group.nodes[odd].signal(Signal::HUP)?;
+        for node in &group.nodes {
+            until("who differs is named", HEALTHY_WITHIN, || {
+                let status = node.api.get("raft-status").and_then(|reply| reply.raw());
+                let differing = status.map_err(|e| format!("{e:#}"))?["Differing"].to_string();
+                let other = if node.raft == all[odd] { &all[(odd + 1) % 3] } else { &all[odd] };
+                if differing.contains(other.as_str()) { Ok(()) } else { Err(differing) }
+            })?;
+        }
+        wait_voters(&group.nodes[odd].api, &all)?;
+        group.nodes[odd].configure("RaftNodes", json!(all))?;
+        group.nodes[odd].signal(Signal::HUP)?;
+        for node in &group.nodes {
+            until("nobody differs", HEALTHY_WITHIN, || {
+                let status = node.api.get("raft-status").and_then(|reply| reply.raw());
+                let differing = status.map_err(|e| format!("{e:#}"))?["Differing"].clone();
+                if differing == json!([]) { Ok(()) } else { Err(differing) }
+            })?;
+        }
+    }
     group.done();
     Ok(())
 }

@@ -2,18 +2,31 @@
 
 #![allow(clippy::print_stdout, reason = "what this program prints is what it is for")]
 
+/// As the standard one, but who reads may go away: `… | head` must not leave things half done.
+macro_rules! println {
+    ($($text:tt)*) => {{
+        use std::io::Write as _;
+        let _ = writeln!(std::io::stdout(), $($text)*);
+    }};
+}
+
 mod demo;
+mod election;
 mod failover;
 mod figures;
 mod guard;
 mod node;
+mod raft;
+mod raft_load;
+mod soak;
 mod stand;
 
 use std::process::ExitCode;
 
 use anyhow::{Result, bail};
 
-const USAGE: &str = "usage: orchestrator-lab up | down | demo | bench-failover [RUNS] | bench-node";
+const USAGE: &str = "usage: orchestrator-lab up | down | demo | demo-election | bench-failover [RUNS] | bench-node | \
+                     bench-raft [RUNS] | soak [MINUTES [SEED]]";
 
 fn run(arguments: &[String]) -> Result<ExitCode> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -28,6 +41,7 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
             None => return guard::guarded("up"),
         },
         ["demo"] => return guard::guarded("demo"),
+        ["demo-election"] => election::demo()?,
         ["down"] => {
             stand::down()?;
             println!("all is down");
@@ -35,6 +49,11 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
         ["bench-failover"] => failover::bench(failover::RUNS)?,
         ["bench-failover", runs] => failover::bench(runs.parse()?)?,
         ["bench-node"] => node::bench()?,
+        ["bench-raft"] => raft::bench(raft::RUNS)?,
+        ["bench-raft", runs] => raft::bench(runs.parse()?)?,
+        ["soak"] => soak::soak(soak::MINUTES, None)?,
+        ["soak", minutes] => soak::soak(minutes.parse()?, None)?,
+        ["soak", minutes, seed] => soak::soak(minutes.parse()?, Some(seed.parse()?))?,
         _ => bail!(USAGE),
     }
     Ok(ExitCode::SUCCESS)

@@ -35,7 +35,6 @@ for (const look of LOOKS) {
       const opened = await open(chromium, `${web}clusters`, look);
       const { page } = opened;
       await page.getByRole("heading", { name: "Needs attention" }).waitFor();
-      const text = await page.locator("main").innerText();
       for (const said of [
         "AllMasterReplicasNotReplicatingOrDead",
         "Recoveries are switched off everywhere",
@@ -47,7 +46,8 @@ for (const look of LOOKS) {
         "lost: db6.example.com:3306",
         "orc-2:10008 answers, and follows orc-1:10008",
       ]) {
-        assert.ok(text.includes(said), `${said} in ${text}`);
+        // Each section comes with its own answer, in any order.
+        await page.locator("main").filter({ hasText: said }).waitFor();
       }
       await isSound(opened, `clusters-${look.name}`);
     });
