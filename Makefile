@@ -33,6 +33,10 @@ down: ## end what `up` or `demo` started; leaves nothing
 demo: build servers-demo ## as `up`, then kill the primary under a writing client and tell the story
 	@$(LAB) demo
 
+.PHONY: demo-election
+demo-election: build ## three nodes elect a leader, and again when it is killed, freezes, ends; side by side
+	@$(LAB) demo-election
+
 .PHONY: image
 image: ## build the service's image (static, from scratch) with docker or buildah: target/container
 	@service/image/build
@@ -45,6 +49,11 @@ demo-docker: image ## three containers on a Docker engine of the demo's own: cut
 test-docker: image ## the image on a real Docker engine, started with the commands that people know
 	@$(AS_ROOT) e2e/labs/mysql-lab install all >/dev/null
 	@e2e/labs/test-docker "$(AS_ROOT)"
+
+.PHONY: test-docs
+test-docs: build ## do what the pages of docs/ say, command by command, on machines of their own (about 2 min)
+	@$(AS_ROOT) e2e/labs/mysql-lab install all >/dev/null
+	@$(AS_ROOT) env "PATH=$$PATH" cargo test --locked --no-fail-fast -p orchestrator-e2e --test docs -- --test-threads=4
 
 .PHONY: test
 test: verify ## everything that proves the product: rules, unit tests, stories on real servers
@@ -63,6 +72,10 @@ verify: tools ## formatting, lints, docs, dependency rules; changes nothing
 web: ## rebuild the web UI's assets from its sources (Node 20 or newer); look at the diff before you commit it
 	cd service/web && npm install --no-save --no-audit --no-fund && npm run build
 
+.PHONY: generate
+generate: ## write crds/generated anew from the types in crds; look at the diff before you commit it
+	cargo run --locked --quiet -p orchestrator-crds --bin crdgen
+
 .PHONY: advisories
 advisories: ## look for known security advisories (cargo-deny and a way to github.com needed)
 	cargo deny check $(DENY_QUIET) advisories
@@ -77,13 +90,22 @@ bless: ## rewrite golden expectations; look at the diff before you commit it
 	UPDATE_EXPECT=1 cargo test --workspace --exclude orchestrator-e2e
 
 .PHONY: sim
-sim: ## simulate SEEDS=n random histories
+sim: ## simulate SEEDS=n random histories of recoveries, and as many of raft groups
 	cargo run --locked --release -p orchestrator-sim -- --seeds $(or $(SEEDS),1000)
 
 .PHONY: bench-failover
 bench-failover: release servers-demo ## print how long failovers take, beside the original's figures (about 15 min)
 	@e2e/labs/mysql-lab install mysql-9.7 >/dev/null
 	@ORCHESTRATOR_BIN=$(CURDIR)/target/release/orchestrator $(LAB) bench-failover $(RUNS)
+
+.PHONY: bench-raft
+bench-raft: release servers-demo ## print how long a raft group is without a leader, what it costs and carries (about 6 min)
+	@e2e/labs/mysql-lab install mysql-9.7 >/dev/null
+	@$(AS_ROOT) ORCHESTRATOR_BIN=$(CURDIR)/target/release/orchestrator $(LAB) bench-raft $(RUNS)
+
+.PHONY: soak
+soak: release ## kill, freeze and cut a group at random for MINUTES=n (SEED=n plays one again); nothing acknowledged may be lost
+	@$(AS_ROOT) ORCHESTRATOR_BIN=$(CURDIR)/target/release/orchestrator nice -n 10 $(LAB) soak $(or $(MINUTES),5) $(SEED)
 
 .PHONY: bench-node
 bench-node: release servers-demo ## print what a node costs, beside the original's figures (about 3 min)
