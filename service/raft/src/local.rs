@@ -72,7 +72,9 @@ pub(crate) struct Local {
 /// The last message of a live leader.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Contact {
+    /// When it was known to be live.
     pub(crate) at: Instant,
+    received: Instant,
     pub(crate) leader: NodeId,
 }
 
@@ -343,10 +345,14 @@ impl Local {
         seen.matched = Some((term, older.map_or(matched, |id| id.max(matched))));
     }
 
-    /// A leader spoke, whom no quorum has acknowledged for `unheard_ms`: it is as live as that is young.
-    pub(crate) fn heard_from_leader(&self, leader: NodeId, unheard_ms: u64) {
-        let at = Instant::now().checked_sub(Duration::from_millis(unheard_ms));
-        *lock(&self.contact) = at.map(|at| Contact { at, leader });
+    /// A leader spoke at `received`, whom no quorum had acknowledged for `unheard_ms`: it is as live as that is young.
+    pub(crate) fn heard_from_leader(&self, leader: NodeId, received: Instant, unheard_ms: u64) {
+        let at = received.checked_sub(Duration::from_millis(unheard_ms));
+        let mut contact = lock(&self.contact);
+        // What waited for the disk may be done behind what came later.
+        if contact.is_none_or(|known| known.leader != leader || known.received <= received) {
+            *contact = at.map(|at| Contact { at, received, leader });
+        }
     }
 
     /// A quorum acknowledged this node, as the leader of `term`, so long ago; `None` in that: never yet.

@@ -9,13 +9,17 @@ use std::time::Duration;
 
 use futures::future::join_all;
 
-use super::Formation;
+use super::{ANSWER_LIMIT, Formation};
 use crate::identity::Identity;
 use crate::member::PeerName;
 use crate::state::{Part, SnapshotFile};
 use crate::transport::{
     CHUNK_BYTES, CHUNK_LIMIT, Founding, INSTALL_LIMIT, Kind, LinkError, Probed, Wanted, decode, encode,
 };
+
+/// Whoever takes a state over may be long silent, and is asked so often whether it is still there: a machine that lost its
+/// power breaks no connection.
+const LOOK_PAUSE: Duration = Duration::from_secs(1);
 
 impl Formation {
     /// Has everybody begin with the state of this node; why not, for each that does not.
@@ -34,11 +38,28 @@ impl Formation {
         let unbound = others.iter_mut().filter(|(_, probed)| probed.report.epoch == 0);
         let sent = unbound.map(|(name, probed)| {
             let (founding, file) = (&founding, &state.0);
-            async move { self.give(probed, founding, file).await.map_err(|error| format!("{name}: {error}")) }
+            async move {
+                let given = tokio::select! {
+                    biased;
+                    given = self.give(probed, founding, file) => given,
+                    error = self.loss_of(name) => Err(error),
+                };
+                given.map_err(|error| format!("{name}: {error}"))
+            }
         });
         let refused = join_all(sent).await.into_iter().filter_map(Result::err).collect();
         drop::<Part>(state);
         Ok(refused)
+    }
+
+    /// Resolves once nobody answers under `name` any more.
+    async fn loss_of(&self, name: &PeerName) -> LinkError {
+        loop {
+            tokio::time::sleep(LOOK_PAUSE).await;
+            if let Err(error) = self.links.probe(name.as_str(), ANSWER_LIMIT).await {
+                return error;
+            }
+        }
     }
 
     async fn give(&self, probed: &mut Probed, founding: &[u8], file: &SnapshotFile) -> Result<(), LinkError> {

@@ -13,6 +13,7 @@ use serde::de::DeserializeOwned;
 use tokio::io::AsyncReadExt;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore, watch};
+use tokio::time::Instant;
 use tracing::{info, warn};
 
 use super::complaints::Complaints;
@@ -385,9 +386,11 @@ impl Server {
             ));
             Problem::Failed("it has a command that this node does not know".into())
         })?;
+        let received = Instant::now();
         let answer = raft.append_entries(request).await;
         if answer.as_ref().is_ok_and(|answer| !matches!(answer, AppendEntriesResponse::HigherVote(_))) {
-            self.local.heard_from_leader(peer.node_id, frame.header.unheard_ms);
+            // It spoke when it came, not when this node's disk was done with it.
+            self.local.heard_from_leader(peer.node_id, received, frame.header.unheard_ms);
         }
         reply(answer)
     }
@@ -403,7 +406,7 @@ impl Server {
             return Ok(Vec::new());
         }
         let current = current.ok_or_else(|| Problem::Failed("no raft snapshot was announced".into()))?;
-        self.local.heard_from_leader(peer.node_id, frame.header.unheard_ms);
+        self.local.heard_from_leader(peer.node_id, Instant::now(), frame.header.unheard_ms);
         if frame.header.kind == Kind::SnapshotChunk {
             session.incoming =
                 Some(self.local.work.blocking(move || current.chunk(&frame.body)).await.map_err(failed)?);

@@ -105,6 +105,31 @@ async fn a_former_that_died_half_way_gives_its_state_when_it_is_back() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_falls_silent_while_it_takes_the_state_over_is_named_and_only_delays() {
+    let mut group = Group { own_loops: false, ..Group::of(3) };
+    let mut order: Vec<usize> = (0..3).collect();
+    order.sort_by_key(|index| group.places[*index].name.clone());
+    let [former, silent, other] = order[..] else { unreachable!("three places") };
+    for index in [silent, other] {
+        group.start(index).await;
+        wait_health(group.node(index), "waiting", |health| !health.waiting_for.is_empty()).await;
+    }
+    let hanging = group.places[silent].disk.hang();
+    group.start(former).await;
+    wait_health(group.node(silent), "assigned", |health| health.cluster_id.is_some()).await;
+    // As a machine whose power fails: no connection breaks.
+    group.cuts.isolate(&group, silent);
+    let name = group.places[silent].name.clone();
+    wait_health(group.node(former), "waiting", |health| {
+        health.waiting_for.iter().any(|line| line.starts_with(&name))
+    })
+    .await;
+    group.cuts.heal();
+    drop(hanging);
+    one_group(&group).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn a_crash_in_the_middle_of_forming_only_delays() {
     let mut group = Group::of(3);
     // What a former leaves that died after it gave out numbers: identities without votes.

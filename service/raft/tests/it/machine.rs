@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, mpsc};
 
 use orchestrator_raft::command::{Command, Reply};
 use orchestrator_raft::{Machine, MachineError};
@@ -29,6 +29,21 @@ pub(crate) struct Disk(Arc<Mutex<Content>>);
 impl Disk {
     pub(crate) fn with<T>(&self, read: impl FnOnce(&mut Content) -> T) -> T {
         read(&mut self.0.lock().unwrap())
+    }
+
+    /// It hangs until the answer is dropped.
+    pub(crate) fn hang(&self) -> mpsc::SyncSender<()> {
+        let (hangs, hanging) = mpsc::sync_channel(0);
+        let (release, released) = mpsc::sync_channel(0);
+        let disk = self.clone();
+        std::thread::spawn(move || {
+            disk.with(|_| {
+                hangs.send(()).unwrap();
+                released.recv().unwrap_err();
+            });
+        });
+        hanging.recv().unwrap();
+        release
     }
 
     /// Another disk with the same content.

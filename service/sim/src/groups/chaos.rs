@@ -224,5 +224,6 @@ impl World {
             place.platter.set_lies(false);
             place.platter.set_full(false);
         }
+        self.align_lists();
     }
 }

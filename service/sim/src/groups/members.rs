@@ -95,6 +95,18 @@ impl World {
         }
     }
 
+    /// A node on an emptied disk whose list leaves out who leads stays out for ever, since a node joins nobody whom its
+    /// list does not name: people bring it in line.
+    pub(crate) fn align_lists(&mut self) {
+        let Some(members) = self.members() else { return };
+        let mut voters = self.voters_of(&members);
+        voters.sort_unstable();
+        let voting = self.voting_places_of(&members);
+        for at in voters.iter().filter(|at| !voting.contains(at)) {
+            self.give_list(*at, &voters);
+        }
+    }
+
     fn give_list(&mut self, at: usize, list: &[usize]) {
         let names: Vec<String> = list.iter().map(|place| name_of(*place)).collect();
         let taken = self.places[at].node().is_none_or(|node| node.set_wish(&names).is_ok());

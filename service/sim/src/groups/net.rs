@@ -50,6 +50,8 @@ struct State {
     /// Milliseconds that anything is on its way.
     latency: (u64, u64),
     pipes: Vec<Pipe>,
+    /// When the last of what a cut had held arrives at a place.
+    late: BTreeMap<usize, Instant>,
     /// What was delivered, for whoever wonders whether anything happened.
     sent: u64,
 }
@@ -104,12 +106,21 @@ impl Net {
                 pipe.finish(End::Reset, Some(at));
             } else {
                 pipe.resume(at);
+                self.with(|state| {
+                    let last = state.late.entry(pipe.ends.to).or_insert(at);
+                    *last = at.max(*last);
+                });
             }
         }
     }
 
     pub(crate) fn is_cut(&self, from: usize, to: usize) -> bool {
         self.with(|state| state.cut.contains(&(from, to)))
+    }
+
+    /// Until when what a cut had held arrives at `place`, with all that was sent behind it.
+    pub(crate) fn late(&self, place: usize) -> Option<Instant> {
+        self.with(|state| state.late.get(&place).copied())
     }
 
     pub(crate) fn cuts(&self) -> Vec<(usize, usize)> {

@@ -140,7 +140,9 @@ impl Oracle {
         });
         // What was sent before a cut and comes after it makes a node healthy once more, for as long as news may.
         let since = self.healthy_since.get(&me.at).map(|since| *since + LATE);
-        let age = heard.max().max(since).map_or(limit * 2, |at| at.elapsed());
+        // What a cut had held says nothing of how old it is.
+        let late = world.around.net.late(me.at);
+        let age = heard.max().max(since).max(late).map_or(limit * 2, |at| at.elapsed());
         let in_doubt = self.same_voters_since.elapsed() <= limit || self.rough.elapsed() <= limit + LATE;
         if me.healthy && age > limit && !in_doubt {
             let evidence = format!("n{} is healthy, and heard no possible leader for {age:?}", me.at + 1);

@@ -79,7 +79,9 @@ impl Pipe {
     /// Ends it behind what was sent; a reset also throws that away.
     pub(crate) fn finish(&self, end: End, at: Option<Instant>) {
         self.with(|state| {
-            if matches!(state.end, Some((_, End::Reset))) || (state.end.is_some() && end == End::Closed) {
+            // A break that nobody heard of yet gets its time.
+            if matches!(state.end, Some((Some(_), End::Reset))) || (state.end.is_some() && end == End::Closed)
+            {
                 return;
             }
             if end == End::Reset {
