@@ -254,7 +254,7 @@ fn open_files(settings: &Checked, machine: Box<dyn Machine>, work: &Work) -> Res
     let log = OpenLog::open(dir)?;
     let identity = Identity::load(dir)?;
     log.check_owner(identity.as_ref())?;
-    let state = StateMachine::open(dir, machine, fatal.clone(), work)?;
+    let state = StateMachine::open(dir, machine, log.end()?, fatal.clone(), work)?;
     let wish = Wish::load(dir, settings.nodes.clone())?;
     let own = OwnFiles::of(dir, &log);
     Ok(Files { identity, log, state, wish, fatal, own })

@@ -87,6 +87,18 @@ impl OpenLog {
         [self.path.clone(), self.path.with_extension("db-wal")]
     }
 
+    /// The last entry that is there, or that was before it was let go.
+    pub(crate) fn end(&self) -> Result<Option<LogId>, StartError> {
+        let newest = self.file.newest(1).map_err(|error| self.corrupt(&error))?;
+        match newest.last() {
+            Some(bytes) => {
+                let entry: Entry = decode(bytes).map_err(|error| self.corrupt(&error))?;
+                Ok(Some(entry.log_id))
+            }
+            None => self.read(meta::PURGED),
+        }
+    }
+
     /// Refuses a log that is not the one `identity` voted with.
     pub(crate) fn check_owner(&self, identity: Option<&Identity>) -> Result<(), StartError> {
         let owner: Option<Owner> = self.read(meta::OWNER)?;

@@ -23,7 +23,7 @@ impl StoreBuilder<TypeConfig, LogStore, StateMachine, TempDir> for OnDisk {
         let (log, _thread) = serve(&dir);
         let machine = Box::new(MemoryMachine::default());
         let (state, _thread) =
-            StateMachine::open(dir.path(), machine, Fatal::of("n"), &Work::Threads).unwrap();
+            StateMachine::open(dir.path(), machine, None, Fatal::of("n"), &Work::Threads).unwrap();
         Ok((dir, log, state))
     }
 }

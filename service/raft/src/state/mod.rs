@@ -45,12 +45,14 @@ impl StateMachine {
     pub(crate) fn open(
         data_dir: &Path,
         mut machine: Box<dyn Machine>,
+        log_end: Option<LogId>,
         fatal: Fatal,
         work: &Work,
     ) -> Result<(Self, MachineThread), StartError> {
         let failed = |source| StartError::DataDir { dir: data_dir.to_owned(), source };
         let dir = SnapshotDir::open(data_dir).map_err(failed)?;
         let mark = recover(machine.as_mut(), &dir).map_err(failed)?;
+        cover(machine.as_mut(), &dir, &mark, log_end).map_err(failed)?;
         let (host, thread) = MachineHost::start(machine, mark.index(), fatal, work).map_err(failed)?;
         Ok((Self { host, dir, mark }, thread))
     }
@@ -144,6 +146,33 @@ fn recover(machine: &mut dyn Machine, dir: &SnapshotDir) -> io::Result<Mark> {
     }
 }
 
+/// Sees to it that the current raft snapshot, if there is one, reaches to where the log will begin.
+///
+/// Entries are applied when a quorum has them, and may never reach this node's own log if it is killed then. The raft
+/// library lets such a log go up to what was applied, and whoever needs an older entry gets the raft snapshot.
+fn cover(
+    machine: &mut dyn Machine,
+    dir: &SnapshotDir,
+    mark: &Mark,
+    log_end: Option<LogId>,
+) -> io::Result<()> {
+    let is_short = mark.applied > log_end;
+    if is_short && dir.current()?.is_some_and(|(older, _)| older.applied < mark.applied) {
+        write_current(machine, dir)?;
+    }
+    Ok(())
+}
+
+/// Makes a raft snapshot of what the machine holds.
+fn write_current(machine: &mut dyn Machine, dir: &SnapshotDir) -> io::Result<(Mark, SnapshotFile)> {
+    let mark = machine.applied().map_err(failed)?;
+    let mark = mark.map(|bytes| Mark::decode(&bytes)).transpose()?.unwrap_or_default();
+    let path = dir.temporary();
+    machine.write_snapshot(&path).map_err(failed)?;
+    let file = dir.adopt(&mark, &SnapshotFile::measure(path)?)?;
+    Ok((mark, file))
+}
+
 /// The chain of the machine's error in one line, since the raft library keeps only text.
 fn failed(error: MachineError) -> io::Error {
     let mut text = error.to_string();
@@ -217,13 +246,43 @@ impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
         let dir = self.dir.clone();
         self.host
             .run(move |machine| {
-                let mark = machine.applied().map_err(failed)?;
-                let mark = mark.map(|bytes| Mark::decode(&bytes)).transpose()?.unwrap_or_default();
-                let path = dir.temporary();
-                machine.write_snapshot(&path).map_err(failed)?;
-                let file = dir.adopt(&mark, &SnapshotFile::measure(path)?)?;
+                let (mark, file) = write_current(machine, &dir)?;
                 Ok(Snapshot { meta: mark.meta(), snapshot: file })
             })
             .await
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::memory::MemoryMachine;
+    use super::*;
+
+    fn at(index: u64) -> Mark {
+        Mark { applied: Some(LogId::new_term_index(1, index)), ..Mark::default() }
+    }
+
+    /// The mark of the current raft snapshot after a start with a machine that applied up to 136, a raft snapshot of
+    /// 107, and a log that ends at `log_end`.
+    fn current_after_start(log_end: u64) -> Option<u64> {
+        let data = tempfile::tempdir().expect("a folder");
+        let dir = SnapshotDir::open(data.path()).expect("a folder");
+        let mut machine = MemoryMachine::default();
+        for mark in [at(107), at(136)] {
+            machine.apply(&mark.encode().expect("JSON"), &[]).expect("memory");
+            if mark == at(107) {
+                write_current(&mut machine, &dir).expect("a raft snapshot");
+            }
+        }
+        let log_end = at(log_end).applied;
+        StateMachine::open(data.path(), Box::new(machine), log_end, Fatal::of("n"), &Work::Threads)
+            .expect("it starts");
+        dir.current().expect("it can be read").map(|(mark, _)| mark.index())
+    }
+
+    #[test]
+    fn a_machine_ahead_of_its_log_leaves_no_hole_behind_the_raft_snapshot() {
+        assert_eq!(current_after_start(120), Some(136));
+        assert_eq!(current_after_start(140), Some(107), "nothing is written where the log is whole");
     }
 }
