@@ -47,6 +47,18 @@ fn says(group: &Group, word: &str) -> Result<()> {
     })
 }
 
+/// Waits until the sick node has applied all that the leader has: with a full disk it could not, and would end.
+fn has_all(group: &Group) -> Result<()> {
+    until("a node with nothing left to apply", HEALTHY_WITHIN, || {
+        let index = |node: usize, of: &str| {
+            let status = group.nodes[node].api.get("raft-status").map_err(|e| e.to_string())?;
+            status.body[of].as_u64().ok_or_else(|| format!("no {of}: {}", status.body))
+        };
+        let (applied, last) = (index(SICK, "AppliedIndex")?, index(WELL, "LastLogIndex")?);
+        if applied == last { Ok(()) } else { Err(format!("{applied} of {last}")) }
+    })
+}
+
 /// Somebody else leads, and carries out what people want.
 fn others_go_on(group: &Group) -> Result<()> {
     let leader = until("another leader", LEADER_WITHIN, || match group.leaders()[..] {
@@ -81,6 +93,7 @@ fn is_back(group: &mut Group) -> Result<()> {
 fn a_follower_whose_backend_has_no_space_says_so_and_is_well_again_when_there_is_some() -> Result<()> {
     let mut group = small_backend("fullback")?;
     group.lead_with(WELL)?;
+    has_all(&group)?;
     group.nodes[SICK].disk()?.fill()?;
     says(&group, "no space left for the database")?;
     ensure!(group.leaders() == [WELL], "leaders: {:?}", group.leaders());
