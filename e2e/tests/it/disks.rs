@@ -198,38 +198,33 @@ fn a_database_of_another_node_is_refused_and_the_other_one_goes_on() -> Result<(
 }
 
 /// What a node holds open goes on working when it is removed, and nobody would find it after a restart.
-fn files_are_missed(tag: &str, file: &str, remove: impl Fn(&Path) -> Result<()>) -> Result<Group> {
+fn files_are_missed(tag: &str, file: &str, remove: impl Fn(&Path) -> Result<()>) -> Result<()> {
     let mut group = Group::start(tag, &GroupPlan::new(3))?;
     group.lead_with(SICK)?;
     remove(group.nodes[SICK].folder())?;
     says(&group, &format!("{file} was removed"))?;
     others_go_on(&group)?;
     gave_up(&mut group, &[file, "was removed", "30 s"])?;
-    Ok(group)
+    group.nodes[SICK].start()?;
+    is_back(&mut group)?;
+    group.done();
+    Ok(())
 }
 
 #[test]
 fn a_leader_whose_database_is_removed_hands_over_and_comes_back_with_what_the_group_knows() -> Result<()> {
-    let mut group = files_are_missed("rmback", "orchestrator.sqlite3", |folder| {
+    files_are_missed("rmback", "orchestrator.sqlite3", |folder| {
         ["", "-wal", "-shm"].iter().try_for_each(|part| {
             std::fs::remove_file(folder.join(format!("orchestrator.sqlite3{part}"))).context("remove")
         })
-    })?;
-    group.nodes[SICK].start()?;
-    is_back(&mut group)?;
-    group.done();
-    Ok(())
+    })
 }
 
 #[test]
 fn a_leader_whose_raft_folder_is_removed_hands_over_and_joins_as_a_new_node() -> Result<()> {
-    let mut group = files_are_missed("rmraft", "raft.db", |folder| {
+    files_are_missed("rmraft", "raft.db", |folder| {
         std::fs::remove_dir_all(folder.join("raft")).context("remove")
-    })?;
-    group.nodes[SICK].start()?;
-    is_back(&mut group)?;
-    group.done();
-    Ok(())
+    })
 }
 
 #[test]
