@@ -66,7 +66,7 @@ closed! {
         // MembersReachable
         Reachable, OperatorCannotReachMembers, SomeUnreachable,
         // ConfigValid
-        Valid, ReservedKey, SecretNotFound, KeyNotFound, TooLarge, RejectedByMember,
+        Valid, ReservedKey, SecretNotFound, KeyNotFound, TooLarge, RejectedByMember, CannotBeRendered,
         // UpdateComplete
         Updated, InProgress, WaitingForHealthyMembers, BlockedByPDB, DowngradeRefused, ManualUpdateRequired,
         RateLimited,
@@ -130,7 +130,7 @@ const REASONS: &[Row] = {
         Row(
             C::ConfigValid,
             Is::False,
-            &[ReservedKey, SecretNotFound, KeyNotFound, TooLarge, RejectedByMember],
+            &[ReservedKey, SecretNotFound, KeyNotFound, TooLarge, RejectedByMember, CannotBeRendered],
         ),
         Row(C::UpdateComplete, Is::True, &[Updated]),
         Row(C::UpdateComplete, Is::False, &[InProgress, WaitingForHealthyMembers, BlockedByPDB]),

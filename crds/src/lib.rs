@@ -17,7 +17,7 @@ pub mod yaml;
 pub use conditions::{ConditionStatus, ConditionType, Reason};
 pub use definition::definition;
 pub use events::EventReason;
-pub use generated::generated;
+pub use generated::{VALUES_SCHEMA, copies, generated, values_schema};
 pub use names::*;
 pub use reserved::{RESERVED, Reserved, reserved};
 pub use spec::*;

@@ -63,6 +63,12 @@ pub mod annotation {
 
     /// On the pod template: which of the operator's templates it is.
     pub const TEMPLATE_VERSION: &str = "orchestrator.rs/template-version";
+
+    /// On a child: the hash of what the operator applied. What differs from it was changed by somebody else.
+    pub const APPLIED_HASH: &str = "orchestrator.rs/applied-hash";
+
+    /// On a member's pod: the digest of the live configuration that its kubelet was told of.
+    pub const LIVE_CONFIG: &str = "orchestrator.rs/live-config";
 }
 
 /// Annotations by which people ask for something, with `kubectl annotate`.
@@ -116,7 +122,12 @@ mod tests {
     #[test]
     fn our_keys_are_under_our_group() {
         let ours = [label::CLUSTER, label::RAFT_ROLE, label::CLUSTER_ID, annotation::CRD_VERSION];
-        let more = [annotation::RESTART_HASH, annotation::TEMPLATE_VERSION];
+        let more = [
+            annotation::RESTART_HASH,
+            annotation::TEMPLATE_VERSION,
+            annotation::APPLIED_HASH,
+            annotation::LIVE_CONFIG,
+        ];
         for key in ours.into_iter().chain(more).chain(verb::ALL) {
             assert!(key.starts_with("orchestrator.rs/"), "{key}");
         }

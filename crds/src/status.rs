@@ -202,7 +202,7 @@ pub struct MemberStatus {
     pub storage_state: StorageState,
     /// When it last answered; written only for a member that does not answer now.
     #[schemars(schema_with = "schema::embedded::<Time>")]
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_seen: Option<Time>,
 }
 
@@ -311,7 +311,7 @@ pub struct BootstrapStatus {
     pub started_at: Time,
     /// When a leader had committed it.
     #[schemars(schema_with = "schema::embedded::<Time>")]
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub completed_at: Option<Time>,
 }
 
@@ -335,6 +335,6 @@ pub struct QuorumLoss {
     pub since: Time,
     /// Until when; absent while it is lost.
     #[schemars(schema_with = "schema::embedded::<Time>")]
-    #[serde(skip_serializing_if = "Option::is_none")]
+    #[serde(default, skip_serializing_if = "Option::is_none")]
     pub until: Option<Time>,
 }

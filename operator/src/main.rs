@@ -1,16 +1,39 @@
-//! The `orchestrator-operator` binary: says that reconciling comes later, and exits with 2.
+//! The `orchestrator-operator` binary: reads the command line, runs, says why it ended.
 
-use std::io::Write as _;
 use std::process::ExitCode;
 
-use orchestrator_operator::{EXIT_NOT_AVAILABLE, NOTICE, version_line};
+use clap::{CommandFactory, Parser, error::ErrorKind};
+use orchestrator_operator::shell::{args::Arguments, logging, run};
+
+/// Something failed; the last line of the log says what.
+const EXIT_FAILURE: u8 = 1;
+/// A thousand objects take a part of one core; a thread for each core of a large machine would only take memory.
+const THREADS: usize = 2;
 
 fn main() -> ExitCode {
-    // A closed stdout or stderr is the caller's choice: the exit code says the same.
-    if std::env::args().nth(1).as_deref() == Some("--version") {
-        let _ = writeln!(std::io::stdout(), "{}", version_line());
-        return ExitCode::SUCCESS;
+    // Some crates look for the process-wide provider; there is one in this build, and it is this one.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let arguments = Arguments::parse();
+    if let Err(contradiction) = arguments.check() {
+        Arguments::command().error(ErrorKind::ArgumentConflict, contradiction).exit();
     }
-    let _ = writeln!(std::io::stderr(), "{NOTICE}");
-    ExitCode::from(EXIT_NOT_AVAILABLE)
+    logging::start(arguments.log_level, arguments.log_format);
+    let runtime =
+        match tokio::runtime::Builder::new_multi_thread().worker_threads(THREADS).enable_all().build() {
+            Ok(runtime) => runtime,
+            Err(error) => {
+                tracing::error!(%error, "cannot start the runtime");
+                return ExitCode::from(EXIT_FAILURE);
+            }
+        };
+    let ended = runtime.block_on(run(&arguments));
+    // All that matters has ended in order.
+    runtime.shutdown_background();
+    match ended {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            tracing::error!("{error:#}");
+            ExitCode::from(EXIT_FAILURE)
+        }
+    }
 }

@@ -167,8 +167,9 @@ closed! {
 #[serde(rename_all = "camelCase")]
 pub struct TlsSpec {
     /// Secret with tls.crt, tls.key and ca.crt, as cert-manager makes it.
-    /// The certificate is good for *.NAME-raft.NAMESPACE.svc and NAME.NAMESPACE.svc, with clusterDomain behind it if
-    /// that is set, and for servers and clients.
+    /// The certificate names each member that may come, NAME-0.NAME-raft.NAMESPACE.svc and so on (between members a
+    /// wildcard is refused), and NAME.NAMESPACE.svc for clients; each with clusterDomain behind it if that is set.
+    /// It is good for servers and for clients.
     /// A changed Secret is read again without a restart.
     pub secret_ref: Reference,
     /// Whether members prove to each other who they are.

@@ -2,7 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use orchestrator_crds::{CRD_NAME, OrchestratorClusterSpec, RESERVED, definition, generated};
+use k8s_openapi::{apimachinery::pkg::apis::meta::v1::Time, jiff::Timestamp};
+use orchestrator_crds::{
+    BootstrapStatus, CRD_NAME, MemberStatus, OrchestratorClusterSpec, OrchestratorClusterStatus, QuorumLoss,
+    RESERVED, Role, StorageState, definition, generated,
+};
 use serde_json::{Value, json};
 
 /// `kubectl apply` keeps a copy of what it applies in an annotation; beyond 256 KiB it fails.
@@ -115,4 +119,56 @@ fn reserved_keys_are_keys_of_the_service_with_their_types() {
         let known = known.unwrap_or_else(|| panic!("the service knows no key {}", reserved.key));
         assert_eq!(kinds.get(known.kind), Some(&reserved.kind), "{}", reserved.key);
     }
+}
+
+/// What `schema` requires of `value` and it has not.
+fn required(path: &str, schema: &Value, value: &Value, missing: &mut Vec<String>) {
+    for key in schema["required"].as_array().into_iter().flatten().filter_map(Value::as_str) {
+        if value.is_object() && value[key].is_null() {
+            missing.push(format!("{path}.{key}"));
+        }
+    }
+    for (key, part) in value.as_object().into_iter().flatten() {
+        required(&format!("{path}.{key}"), &schema["properties"][key], part, missing);
+    }
+    for part in value.as_array().into_iter().flatten() {
+        required(&format!("{path}[]"), &schema["items"], part, missing);
+    }
+}
+
+#[test]
+fn a_status_may_lack_what_nobody_knows_yet() {
+    let member = MemberStatus {
+        pod: "main-0".to_owned(),
+        ordinal: None,
+        address: "main-0.main-raft.default.svc:10008".to_owned(),
+        node_id: None,
+        role: Role::None,
+        ready: false,
+        reachable: true,
+        lag: None,
+        version: None,
+        revision: None,
+        node: None,
+        zone: None,
+        storage_state: StorageState::Empty,
+        last_seen: None,
+    };
+    let now = || Time(Timestamp::UNIX_EPOCH);
+    let status = OrchestratorClusterStatus {
+        members: vec![member],
+        bootstrap: Some(BootstrapStatus {
+            token: "t".to_owned(),
+            cluster_id: "c".to_owned(),
+            members: Vec::new(),
+            started_at: now(),
+            completed_at: None,
+        }),
+        last_quorum_loss: Some(QuorumLoss { since: now(), until: None }),
+        ..OrchestratorClusterStatus::default()
+    };
+    let mut missing = Vec::new();
+    let status = serde_json::to_value(status).expect("JSON");
+    required("status", &schema()["properties"]["status"], &status, &mut missing);
+    assert!(missing.is_empty(), "{missing:?}");
 }

@@ -105,10 +105,28 @@ fn form(group: &mut Group) -> Result<Value> {
         let answer = api.post("raft-bootstrap", Some(TOKEN), &wish)?.raw()?;
         ensure!(answer["ClusterID"] == CLUSTER, "{answer}");
     }
-    let other = json!({"ClusterID": "another", "Members": [{"NodeID": 1, "Addr": name}]});
-    let reply = api.post("raft-bootstrap", Some(TOKEN), &other)?;
-    ensure!(reply.status == 409, "{reply:?}");
     group.wait_healthy()?;
+    group.nodes[0].terminate(HEALTHY_WITHIN)?;
+    group.nodes[0].start()?;
+    group.wait_healthy()?;
+    // The restarted node knows the order that it was given, and refuses any other.
+    let answer = api.post("raft-bootstrap", Some(TOKEN), &wish)?.raw()?;
+    ensure!(answer["ClusterID"] == CLUSTER, "{answer}");
+    let with = |key: &str, value: Value| {
+        let mut other = wish.clone();
+        other[key] = value;
+        other
+    };
+    let others = [
+        with("ClusterID", json!("another")),
+        with("Token", json!("u")),
+        with("Token", json!("")),
+        with("Members", json!([{"NodeID": 1, "Addr": name}, {"NodeID": 2, "Addr": "orc-1:10008"}])),
+    ];
+    for other in others {
+        let reply = api.post("raft-bootstrap", Some(TOKEN), &other)?;
+        ensure!(reply.status == 409, "{other}: {reply:?}");
+    }
     status(&api)
 }
 

@@ -60,8 +60,12 @@ pub fn from_environment(variable: &dyn Fn(&str) -> Option<String>) -> Option<Sou
 }
 
 /// What is each member's own where all share their files, as in a StatefulSet: read over them.
-const OWN_ADDRESSES: [(&str, &str); 2] =
-    [("ORCHESTRATOR_RAFT_ADVERTISE", "RaftAdvertise"), ("ORCHESTRATOR_HTTP_ADVERTISE", "HTTPAdvertise")];
+const OWN_ADDRESSES: [(&str, &str); 3] = [
+    ("ORCHESTRATOR_RAFT_ADVERTISE", "RaftAdvertise"),
+    ("ORCHESTRATOR_HTTP_ADVERTISE", "HTTPAdvertise"),
+    // With the backend MySQL each member has a database of its own.
+    ("ORCHESTRATOR_MYSQL_HOST", "MySQLOrchestratorHost"),
+];
 
 /// The document that this node's own addresses in the environment stand for, to be read after all files; `None` when
 /// there are none.
@@ -187,5 +191,8 @@ mod tests {
         assert_eq!(source.text, r#"{"RaftAdvertise":"o-0.o-raft:10008"}"#);
         assert!(source.path.ends_with("environment (ORCHESTRATOR_RAFT_ADVERTISE)"), "{:?}", source.path);
         assert!(addresses_from_environment(&|_| None).is_none());
+        let host = |name: &str| (name == "ORCHESTRATOR_MYSQL_HOST").then(|| "backend-0".to_owned());
+        let source = addresses_from_environment(&host).expect("one is set");
+        assert_eq!(source.text, r#"{"MySQLOrchestratorHost":"backend-0"}"#);
     }
 }

@@ -174,6 +174,8 @@ pub struct Reloaded {
 /// A group to be formed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct BootstrapWish {
+    /// Tells repetitions of one wish from every other wish.
+    pub token: String,
     /// Its id.
     pub cluster_id: String,
     /// Numbers and addresses of its first voters.

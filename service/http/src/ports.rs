@@ -381,8 +381,8 @@ pub trait Raft: Send + Sync {
     /// Changes the members with compare-and-set. [`PortError::Refused`] when they are others than expected, the
     /// group is another, or the change cannot be done now.
     fn change_members(&self, wish: MembersWish) -> Answer<'_, MembersChanged>;
-    /// Forms a group out of empty nodes; the same again does nothing. [`PortError::Refused`] on a node that is in
-    /// another group, or that forms its group by itself.
+    /// Forms a group out of empty nodes; the same again does nothing. [`PortError::Refused`] on a node that was told
+    /// otherwise before, that is in another group, or that forms its group by itself.
     fn bootstrap(&self, wish: BootstrapWish) -> Answer<'_, ()>;
     /// Makes this node the only voter of a new epoch of its group, which is answered, and ends the process.
     /// [`PortError::Refused`] while the group works, or when group or epoch are others than given.

@@ -19,6 +19,8 @@ pub(super) const ROWS: &[Row] = rows![
     LT "raft-bootstrap" => bootstrap,
     LT "raft-force-new-cluster" => force,
     LT "operator/reload" => reload,
+    LT "operator/status" => status,
+    LT "operator/transfer" => transfer,
     LA "reload-configuration" => reload_configuration,
 ];
 
@@ -52,9 +54,9 @@ struct MembershipAnswer {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase", deny_unknown_fields)]
 struct BootstrapBody {
-    /// Tells repetitions apart for whoever sends it; the group's id does so here.
-    #[serde(rename = "Token")]
-    _token: Option<String>,
+    /// Tells repetitions of one request from every other request; none is a token as well.
+    #[serde(default)]
+    token: String,
     #[serde(rename = "ClusterID")]
     cluster_id: String,
     members: Vec<FirstMember>,
@@ -126,12 +128,12 @@ fn wish(body: MembershipBody) -> Result<MembersWish, OperatorError> {
     Ok(MembersWish { cluster_id: body.cluster_id, expected_index: body.expect_membership_log_index, change })
 }
 
-/// `raft-bootstrap`: forms the group out of empty nodes; the same again answers the same.
+/// `raft-bootstrap`: forms the group out of empty nodes; the same again answers the same, any other is refused.
 async fn bootstrap(call: Call) -> Outcome {
     let group = group(&call, "raft-bootstrap")?;
-    let BootstrapBody { cluster_id, members, .. } = body(&call)?;
+    let BootstrapBody { token, cluster_id, members } = body(&call)?;
     let members = members.into_iter().map(|member| (member.node_id, member.addr)).collect();
-    let wish = BootstrapWish { cluster_id: cluster_id.clone(), members };
+    let wish = BootstrapWish { token, cluster_id: cluster_id.clone(), members };
     group.bootstrap(wish).await.map_err(OperatorError::from)?;
     raw(&GroupAnswer { cluster_id, epoch: None })
 }
@@ -149,6 +151,25 @@ async fn reload(call: Call) -> Outcome {
     let read = call.app.ports.node.reload("an operator".into()).await.map_err(OperatorError::from)?;
     let Reloaded { config_hash, raft_nodes_hash, taken_over, needs_restart, problems } = read;
     raw(&ReloadAnswer { config_hash, raft_nodes_hash, taken_over, needs_restart, problems })
+}
+
+/// `operator/status`: `raft-status`, whoever else is let in.
+async fn status(call: Call) -> Outcome {
+    raw(&group(&call, "raft-state")?.status())
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase", deny_unknown_fields)]
+struct TransferBody {
+    to: String,
+}
+
+/// `operator/transfer`: asks this node to hand leadership over to a member, as `raft-yield` does, and does not wait.
+async fn transfer(call: Call) -> Outcome {
+    let group = group(&call, "raft-yield")?;
+    let TransferBody { to } = body(&call)?;
+    group.yield_to(to);
+    ok("Asynchronously yielded", &())
 }
 
 /// `reload-configuration`: the same for people; as in the original, followers refuse.

@@ -47,7 +47,7 @@ async fn each_wish_reaches_the_node_and_its_result_the_operator() {
         [
             r#"MembersWish { cluster_id: "c", expected_index: 7, change: AddLearner("orc-3:10008") }"#,
             r#"MembersWish { cluster_id: "c", expected_index: 8, change: Voters({1, 3}) }"#,
-            r#"BootstrapWish { cluster_id: "c", members: [(1, "orc-0:10008")] }"#,
+            r#"BootstrapWish { token: "t", cluster_id: "c", members: [(1, "orc-0:10008")] }"#,
             "force c 1",
         ]
     );
@@ -142,6 +142,24 @@ async fn a_reload_works_on_a_follower_and_tells_what_holds_and_what_waits() {
     *world.node.fails.lock().unwrap() = Some(PortError::Failed("the configuration cannot be used".into()));
     let answer = post(&world, "operator/reload", "Bearer secret", "").await;
     assert_eq!((answer.status(), &answer.json()["Code"]), (500, &json!("ERROR")));
+}
+
+#[tokio::test]
+async fn an_operator_reads_the_status_and_moves_the_leadership_whoever_else_is_let_in() {
+    let file = token("secret");
+    let world = world(Some(&file)).health(follower_of("http://127.0.0.1:1"));
+    let answer = post(&world, "operator/status", "Bearer secret", "{}").await;
+    assert_eq!((answer.status(), answer.json()), (200, world.get("/api/raft-status").await.json()));
+    assert_eq!(
+        post(&world, "operator/transfer", "Bearer secret", r#"{"To":"orc-1:10008"}"#).await.status(),
+        200
+    );
+    assert_eq!(post(&world, "operator/transfer", "Bearer secret", "{}").await.status(), 400);
+    assert_eq!(
+        post(&world, "operator/transfer", "Bearer other", r#"{"To":"orc-2:10008"}"#).await.status(),
+        403
+    );
+    assert_eq!(world.node.asked(), ["yield orc-1:10008"]);
 }
 
 #[tokio::test]

@@ -104,10 +104,10 @@ impl NodeApi {
     }
 
     pub(super) async fn form(&self, wish: BootstrapWish) -> Result<(), PortError> {
-        let BootstrapWish { cluster_id, members } = wish;
+        let BootstrapWish { token, cluster_id, members } = wish;
         let members = members.into_iter().map(|(id, address)| Ok((id, self.address(&address)?)));
         let members = members.collect::<Result<Vec<_>, PortError>>()?;
-        let formed = self.raft.bootstrap(&cluster_id, &members, CHANGE_DEADLINE).await;
+        let formed = self.raft.bootstrap(&token, &cluster_id, &members, CHANGE_DEADLINE).await;
         formed.map_err(port_error)
     }
 
