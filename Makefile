@@ -9,6 +9,7 @@ export RAFT_PORT ?= 10008
 
 OURS := $(shell sed -n 's/^name = "\(orchestrator-[a-z0-9]*\)"/\1/p' crds/Cargo.toml operator/Cargo.toml service/*/Cargo.toml)
 PACKAGES := $(addprefix -p ,$(OURS))
+VERSION := $(shell sed -n 's/^version = "\(.*\)"/\1/p' Cargo.toml)
 LAB := target/debug/orchestrator-lab
 # Doubles come from others' trees; allowances may be ahead of what is used.
 DENY_QUIET := -A duplicate -A unused-wrapper -A license-not-encountered
@@ -17,7 +18,7 @@ AS_ROOT := $(if $(filter 0,$(shell id -u)),,sudo -E -H)
 
 .PHONY: help
 help: ## print this help
-	@awk -F':.*## ' '/^[a-z-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+	@awk -F':.*## ' '/^[a-z0-9-]+:.*## / { printf "  make %-15s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 ##
 
@@ -41,6 +42,11 @@ demo-election: build ## three nodes elect a leader, and again when it is killed,
 image: ## build the service's image (static, from scratch) with docker or buildah: target/container
 	@service/image/build
 
+.PHONY: images
+images: ## build the images of service and operator, with this version as their tag: target/container/*.tar
+	@TAG=orchestrator:$(VERSION) service/image/build
+	@TAG=orchestrator-operator:$(VERSION) operator/image/build
+
 .PHONY: demo-docker
 demo-docker: image ## three containers on a Docker engine of the demo's own: cut off, replaced, ended; with times
 	@$(AS_ROOT) e2e/labs/demo-docker
@@ -55,6 +61,18 @@ test-docs: build ## do what the pages of docs/ say, command by command, on machi
 	@$(AS_ROOT) e2e/labs/mysql-lab install all >/dev/null
 	@$(AS_ROOT) env "PATH=$$PATH" cargo test --locked --no-fail-fast -p orchestrator-e2e --test docs -- --test-threads=4
 
+.PHONY: up-k8s
+up-k8s: tools ## a Kubernetes of three nodes on this machine, the operator, a first group; print what to try (IMAGES=debug is sooner)
+	@e2e/labs/up-k8s "$(AS_ROOT)"
+
+.PHONY: down-k8s
+down-k8s: ## end what `up-k8s` started; leaves nothing
+	@$(AS_ROOT) e2e/labs/kube-lab down orchestrator
+
+.PHONY: e2e-k8s
+e2e-k8s: tools ## stories on a real Kubernetes, STORIES="e05 e07" alone; with KUBECONFIG set, on that cluster
+	@e2e/labs/test-k8s "$(AS_ROOT)" $(STORIES)
+
 .PHONY: test
 test: verify ## everything that proves the product: rules, unit tests, stories on real servers
 	@e2e/labs/run-tests "$(AS_ROOT)" $(PACKAGES)
@@ -65,7 +83,7 @@ verify: tools ## formatting, lints, docs, dependency rules; changes nothing
 	cargo clippy --workspace --all-targets --locked -- -D warnings
 	RUSTDOCFLAGS="-D warnings" cargo doc --workspace --no-deps --locked --quiet
 	cargo test -p orchestrator-e2e --test rules --locked --quiet
-	@if command -v cargo-deny >/dev/null; then cargo deny --offline check $(DENY_QUIET) licenses bans sources; \
+	@if command -v cargo-deny >/dev/null; then cargo fetch --locked --quiet && cargo deny --offline check $(DENY_QUIET) licenses bans sources; \
 	else echo "cargo-deny is not installed: licences were not checked (the import rules were)"; fi
 
 .PHONY: web
@@ -73,8 +91,13 @@ web: ## rebuild the web UI's assets from its sources (Node 20 or newer); look at
 	cd service/web && npm install --no-save --no-audit --no-fund && npm run build
 
 .PHONY: generate
-generate: ## write crds/generated anew from the types in crds; look at the diff before you commit it
+generate: ## write anew what is made of the types in crds and of the charts (helm needed); look at the diff before you commit it
 	cargo run --locked --quiet -p orchestrator-crds --bin crdgen
+	UPDATE_EXPECT=1 cargo test --locked --quiet -p orchestrator-e2e --test k8s-files -- every_value_is_explained manifests_are
+
+.PHONY: test-charts
+test-charts: ## charts, manifests, alerts and the page on Kubernetes, without a cluster (helm, kubectl and promtool needed)
+	cargo test --locked -p orchestrator-e2e --test k8s-files
 
 .PHONY: advisories
 advisories: ## look for known security advisories (cargo-deny and a way to github.com needed)
@@ -97,6 +120,14 @@ sim: ## simulate SEEDS=n random histories of recoveries, and as many of raft gro
 bench-failover: release servers-demo ## print how long failovers take, beside the original's figures (about 15 min)
 	@e2e/labs/mysql-lab install mysql-9.7 >/dev/null
 	@ORCHESTRATOR_BIN=$(CURDIR)/target/release/orchestrator $(LAB) bench-failover $(RUNS)
+
+.PHONY: bench-k8s
+bench-k8s: build ## print how long a group takes to be ready on a real Kubernetes, and to have another leader
+	@$(AS_ROOT) e2e/labs/with-k8s $(LAB) bench-k8s $(RUNS)
+
+.PHONY: bench-operator
+bench-operator: tools ## print what one operator costs with COUNT=n objects, members simulated (about 20 min for 1000)
+	@$(AS_ROOT) env "PATH=$$PATH" e2e/labs/bench-operator $(COUNT)
 
 .PHONY: bench-raft
 bench-raft: release servers-demo ## print how long a raft group is without a leader, what it costs and carries (about 6 min)
