@@ -66,21 +66,41 @@ fn median(mut work: impl FnMut(usize) -> Result<(), Box<dyn Error>>) -> Result<D
     Ok(times[ROUNDS / 2])
 }
 
-/// A file of a replicated state of about [`SNAPSHOT_MB`].
-fn write_snapshot(file: &Path) -> Result<(), Box<dyn Error>> {
+/// A file of a replicated state of about [`SNAPSHOT_MB`]; of one in a hundred rows the values are `few`.
+fn write_snapshot(file: &Path, few: &str, at: Timestamp) -> Result<(), Box<dyn Error>> {
     let node = NodeIdentity { hostname: "bench".into(), token: "bench".into() };
     let options = SqliteOptions::new(node, "bench", now());
     let backend: &mut dyn Backend = &mut SqliteBackend::open(Path::new(":memory:"), &options)?;
     backend.in_transaction(|backend| {
         (0..SNAPSHOT_MB * 1000).try_for_each(|number| {
-            let pair = KeyValueRow { key: format!("key/{number}"), value: "v".repeat(950) };
-            backend.put_key_value(&pair, now())
+            let value = if number % 100 == 0 { few } else { "v" };
+            let pair = KeyValueRow { key: format!("key/{number}"), value: value.repeat(950) };
+            backend.put_key_value(&pair, at)
         })
     })?;
-    Ok(backend.write_snapshot(file)?)
+    backend.write_snapshot(file)?;
+    Ok(())
 }
 
-fn measure(name: &str, mut backend: Box<dyn Backend>, snapshot: &Path) -> Result<(), Box<dyn Error>> {
+fn seconds<T>(work: impl FnOnce() -> Result<T, Box<dyn Error>>) -> Result<f64, Box<dyn Error>> {
+    let begun = Instant::now();
+    work()?;
+    Ok(begun.elapsed().as_secs_f64())
+}
+
+/// How long the state of each file takes: into nothing, onto itself, onto one that differs in a hundredth.
+fn states(name: &str, backend: &mut dyn Backend, files: &Path) -> Result<(), Box<dyn Error>> {
+    let mut install = |file: &str| seconds(|| Ok(backend.install_snapshot(&files.join(file), b"installed")?));
+    let (first, again, other) = (install("one")?, install("one")?, install("other")?);
+    let written = seconds(|| Ok(backend.write_snapshot(&files.join(name))?))?;
+    print(&format!(
+        "{name}: a state of {SNAPSHOT_MB} MB installed in {first:.2} s, again in {again:.2} s, with 1 % changed in \
+         {other:.2} s; written in {written:.2} s"
+    ));
+    Ok(())
+}
+
+fn measure(name: &str, mut backend: Box<dyn Backend>, files: &Path) -> Result<(), Box<dyn Error>> {
     let topologies: Vec<_> = (0..ROUNDS).map(topology).collect();
     let flush = median(|round| Ok(backend.write_instances(&topologies[round])?))?;
     let read = median(|_| {
@@ -94,18 +114,13 @@ fn measure(name: &str, mut backend: Box<dyn Backend>, snapshot: &Path) -> Result
             backend.set_applied_mark(&mark)
         })?)
     })?;
-    let begun = Instant::now();
-    backend.install_snapshot(snapshot, b"installed")?;
-    let installed = begun.elapsed();
     print(&format!(
-        "{name}: {INSTANCES} instances written in {:.1} ms, read in {:.1} ms; one command with its mark {:.2} ms; \
-         snapshot of {SNAPSHOT_MB} MB installed in {:.1} s",
+        "{name}: {INSTANCES} instances written in {:.1} ms, read in {:.1} ms; one command with its mark {:.2} ms",
         flush.as_secs_f64() * 1e3,
         read.as_secs_f64() * 1e3,
         command.as_secs_f64() * 1e3,
-        installed.as_secs_f64(),
     ));
-    Ok(())
+    states(name, &mut *backend, files)
 }
 
 #[allow(clippy::print_stdout, reason = "printing is what this program does")]
@@ -117,9 +132,10 @@ fn main() -> Result<(), Box<dyn Error>> {
     let node = NodeIdentity { hostname: "bench".into(), token: "bench".into() };
     let dir = tempfile::tempdir()?;
     let options = SqliteOptions::new(node.clone(), "bench", now());
-    let snapshot = dir.path().join("snapshot");
-    write_snapshot(&snapshot)?;
-    measure("SQLite", Box::new(SqliteBackend::open(&dir.path().join("o.db"), &options)?), &snapshot)?;
+    let at = now();
+    write_snapshot(&dir.path().join("one"), "v", at)?;
+    write_snapshot(&dir.path().join("other"), "w", at)?;
+    measure("SQLite", Box::new(SqliteBackend::open(&dir.path().join("o.db"), &options)?), dir.path())?;
     for address in std::env::args().skip(1) {
         let (host, port) = address.rsplit_once(':').ok_or("host:port is wanted")?;
         let account = ("backend", Password::new("backend-secret"));
@@ -131,11 +147,8 @@ fn main() -> Result<(), Box<dyn Error>> {
         let begun = Instant::now();
         let backend = MySqlBackend::open(&options)?;
         let opened = begun.elapsed();
-        measure(
-            &format!("{address} (created in {created:.0?}, opened in {opened:.0?})"),
-            Box::new(backend),
-            &snapshot,
-        )?;
+        print(&format!("{address}: created in {created:.0?}, opened in {opened:.0?}"));
+        measure(address.as_str(), Box::new(backend), dir.path())?;
     }
     Ok(())
 }

@@ -3,7 +3,7 @@
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::error::BackendError;
+use crate::error::{BackendError, SnapshotError};
 use crate::port::Backend;
 
 /// Pause between two attempts at a server that is away.
@@ -42,6 +42,26 @@ impl dyn Backend + '_ {
                     }
                 }
                 (result, _) => return Err(result.expect_err("work that was committed has a result")),
+            }
+        }
+    }
+
+    /// Does `work`, and all of it again while a server is away, until `patience` is over. For what may be done twice.
+    ///
+    /// # Errors
+    /// Those of `work`, the last one of the server's absence included.
+    pub fn outlast<T>(
+        &mut self,
+        patience: Duration,
+        mut work: impl FnMut(&mut Self) -> Result<T, SnapshotError>,
+    ) -> Result<T, SnapshotError> {
+        let begun = Instant::now();
+        loop {
+            match work(self) {
+                Err(SnapshotError::Backend(BackendError::Away(_))) if begun.elapsed() < patience => {
+                    thread::sleep(AWAY_RETRY);
+                }
+                result => return result,
             }
         }
     }

@@ -100,6 +100,18 @@ impl BackendHandle {
         self.writer.blocking_send(job).map_err(|_| HandleError::Closed)?;
         result.blocking_recv().map_err(|_| HandleError::Closed)
     }
+
+    /// A connection for one long read, on which neither writing nor other reads wait. `None` where the database allows
+    /// no more of them. Belongs on a thread that may block.
+    ///
+    /// # Errors
+    /// As [`call_blocking`](Self::call_blocking), and where it cannot be made.
+    ///
+    /// # Panics
+    /// Inside an asynchronous task.
+    pub fn long_reader(&self) -> Result<Option<Box<dyn Backend>>, HandleError> {
+        Ok(self.call_blocking(|backend| backend.reader())??)
+    }
 }
 
 fn spawn(

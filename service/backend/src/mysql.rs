@@ -1,8 +1,9 @@
 //! A server of MySQL or MariaDB: one database for each node.
 //!
-//! Two connections at most, each with a runtime of its own on the thread that uses it: the writing one, which
-//! holds the named lock that makes the database ours, and one that only reads. A connection that is lost is
-//! made anew at the next call; what was lost with it is never repeated here, but for `start transaction`.
+//! Few connections, each with a runtime of its own on the thread that uses it: the writing one, which holds the
+//! named lock that makes the database ours, one that only reads, and for the time of a long read another one. A
+//! connection that is lost is made anew at the next call; what was lost with it is never repeated here, but for
+//! `start transaction`.
 
 mod catalogue;
 mod errors;
@@ -255,7 +256,8 @@ impl Backend for MySqlBackend {
     }
 
     fn reader(&self) -> Result<Option<Box<dyn Backend>>, BackendError> {
-        if self.options.max_connections < 2 {
+        // Each connection of this database has one of these.
+        if Arc::strong_count(&self.options) >= self.options.max_connections {
             return Ok(None);
         }
         // It connects at its first call, on the thread that makes it.

@@ -44,8 +44,8 @@ pub trait Backend: Send {
         Ok(())
     }
 
-    /// A second connection that can only read, so that reading does not wait for writing.
-    /// `None` where there can be no second one.
+    /// Another connection that can only read, so that reading does not wait for writing, nor writing for reading. All
+    /// that is read in one transaction of it is of one moment. `None` where there can be no more of them.
     fn reader(&self) -> Result<Option<Box<dyn Backend>>, BackendError>;
 }
 

@@ -8,11 +8,12 @@
 //! and the history of what has ended, stay where they are on both sides.
 
 mod install;
+mod merge;
 mod tables;
 mod write;
 
-use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde::ser::SerializeMap;
+use serde::{Deserialize, Serialize, Serializer};
 
 use crate::error::BackendError;
 use crate::port::{Backend, OnConflict};
@@ -52,16 +53,33 @@ impl dyn Backend + '_ {
     }
 }
 
-fn to_json(value: Value) -> serde_json::Value {
-    match value {
-        Value::Null => serde_json::Value::Null,
-        Value::Int(number) => number.into(),
-        Value::Text(text) => text.into(),
-        Value::Blob(bytes) => json!({ "hex": hex(&bytes) }),
+/// A value as it is written.
+struct Written<'v>(&'v Value);
+
+impl Serialize for Written<'_> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self.0 {
+            Value::Null => serializer.serialize_unit(),
+            Value::Int(number) => serializer.serialize_i64(*number),
+            Value::Text(text) => serializer.serialize_str(text),
+            Value::Blob(bytes) => {
+                let mut map = serializer.serialize_map(Some(1))?;
+                map.serialize_entry("hex", &hex(bytes))?;
+                map.end()
+            }
+        }
     }
 }
 
-/// `None` for what [`to_json`] never writes.
+/// A row as it is written, with its line break.
+fn line_of(values: &[Value]) -> Vec<u8> {
+    let values: Vec<Written<'_>> = values.iter().map(Written).collect();
+    let mut line = serde_json::to_vec(&values).expect("numbers, text and keys of text can be written");
+    line.push(b'\n');
+    line
+}
+
+/// `None` for what [`Written`] never is.
 fn from_json(value: serde_json::Value) -> Option<Value> {
     Some(match value {
         serde_json::Value::Null => Value::Null,

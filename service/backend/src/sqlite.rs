@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use orchestrator_core::Timestamp;
 use rusqlite::types::{ToSqlOutput, ValueRef};
-use rusqlite::{Connection, OpenFlags, ToSql, params_from_iter};
+use rusqlite::{Connection, MAIN_DB, OpenFlags, ToSql, params_from_iter};
 
 use crate::adopt::SchemaPolicy;
 use crate::error::{BackendError, OpenError};
@@ -176,7 +176,9 @@ impl Backend for SqliteBackend {
 
     fn begin(&mut self) -> Result<(), BackendError> {
         // Immediate: a transaction that begins by reading and then has to wait for another writer fails at once.
-        self.batch("begin immediate")
+        // One that only reads is of the moment of its first row, and nobody waits for it.
+        let reads = self.connection.is_readonly(MAIN_DB).map_err(runtime_error)?;
+        self.batch(if reads { "begin" } else { "begin immediate" })
     }
 
     fn commit(&mut self) -> Result<(), BackendError> {

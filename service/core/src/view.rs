@@ -13,6 +13,10 @@ use crate::{
     time::Timestamp,
 };
 
+/// How far one observation may overtake another on the way from its probe to the view. What seems to be older by more
+/// comes after a clock was set back, and is the newest that there is.
+const OVERTAKES_WITHIN: Duration = Duration::from_secs(2);
+
 /// The newest observation of every instance, and what was declared about them.
 #[derive(Debug, Clone, Default)]
 pub struct TopologyView {
@@ -185,7 +189,7 @@ impl TopologyView {
 
     /// Folds one observation in and returns the record it made.
     ///
-    /// A failed probe erases nothing that an earlier one learned. An observation older than what is known
+    /// A failed probe erases nothing that an earlier one learned. An observation that was overtaken by what is known
     /// changes nothing.
     pub fn observe(&mut self, observation: &Observation) -> Arc<InstanceRecord> {
         let asked = self.canonical(&observation.key).clone();
@@ -198,7 +202,7 @@ impl TopologyView {
         }
         let previous = self.records.get(&name).or_else(|| self.records.get(&asked)).cloned();
         if let Some(previous) = &previous
-            && previous.checks.last_checked > observation.finished_at
+            && was_overtaken(observation, &previous.checks)
         {
             return previous.clone();
         }
@@ -206,6 +210,11 @@ impl TopologyView {
         self.records.insert(name, record.clone());
         record
     }
+}
+
+fn was_overtaken(observation: &Observation, known: &Checks) -> bool {
+    let ahead = known.last_checked.since(observation.finished_at);
+    !ahead.is_zero() && ahead <= OVERTAKES_WITHIN
 }
 
 fn fold(previous: Option<&InstanceRecord>, observation: &Observation, name: &InstanceKey) -> InstanceRecord {
@@ -332,6 +341,16 @@ mod tests {
         view.observe(&failed("a", 20));
         let record = view.observe(&read("a", Instance::unread(key("a")), 10));
         assert!(!record.checks.is_valid());
+    }
+
+    #[test]
+    fn a_clock_that_is_set_back_blinds_nobody() {
+        let mut view = TopologyView::default();
+        view.observe(&read("a", Instance::unread(key("a")), 3_600_000));
+        let record = view.observe(&failed("a", 20));
+        assert!(!record.checks.is_valid(), "it is the newest");
+        assert_eq!(record.checks.last_checked, Timestamp::from_millis(20));
+        assert!(view.observe(&read("a", Instance::unread(key("a")), 30)).checks.is_valid());
     }
 
     #[test]

@@ -14,6 +14,7 @@ use tokio_util::task::TaskTracker;
 
 use crate::events::{Campaign, EventKind, Happening, Journal};
 use crate::fatal::Fatal;
+use crate::guard::{Node, guarded};
 use crate::identity::Identity;
 use crate::lease::{Holds, Lease};
 use crate::log::LogStore;
@@ -172,12 +173,13 @@ impl Local {
         self.journal.tell(self.name(), happening);
     }
 
-    /// Starts a task of this node.
+    /// Starts a task of this node; its panic ends the node.
     pub(crate) fn spawn<T: Send + 'static>(
         &self,
         task: impl Future<Output = T> + Send + 'static,
     ) -> JoinHandle<T> {
-        self.tasks.spawn_on(task, &self.home)
+        let node = Node { fatal: self.fatal.clone(), work: self.work.clone() };
+        self.tasks.spawn_on(guarded(node, task), &self.home)
     }
 
     pub(crate) fn identity(&self) -> Option<Identity> {

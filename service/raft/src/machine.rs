@@ -11,14 +11,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use orchestrator_backend::{
-    Backend, BackendError, BackendHandle, NodeIdentity, SqliteBackend, SqliteOptions,
+    Backend, BackendError, BackendHandle, NodeIdentity, SnapshotError, SqliteBackend, SqliteOptions,
 };
 use orchestrator_core::Timestamp;
 use orchestrator_core::view::Declared;
 use tokio::sync::watch;
 
 use crate::command::{Command, Reply};
-use crate::port::{Machine, MachineError};
+use crate::port::{Copier, Machine, MachineError};
 
 pub use apply::apply;
 pub use effects::{Effect, EffectReceiver};
@@ -81,8 +81,8 @@ impl From<BackendError> for MachineError {
     }
 }
 
-impl From<orchestrator_backend::SnapshotError> for MachineError {
-    fn from(error: orchestrator_backend::SnapshotError) -> Self {
+impl From<SnapshotError> for MachineError {
+    fn from(error: SnapshotError) -> Self {
         Self::caused_by("the raft snapshot cannot be used", error)
     }
 }
@@ -133,7 +133,14 @@ impl Machine for BackendMachine {
 
     fn write_snapshot(&mut self, file: &Path) -> Result<(), MachineError> {
         let file: PathBuf = file.into();
-        self.access.run(move |backend| backend.write_snapshot(&file))
+        self.access.run(move |backend| write(backend, &file).map(drop))
+    }
+
+    fn copier(&mut self) -> Result<Option<Copier>, MachineError> {
+        let Access::Shared(handle) = &self.access else { return Ok(None) };
+        let reader = handle.long_reader();
+        let reader = reader.map_err(|error| MachineError::caused_by("cannot reach the backend", error))?;
+        Ok(reader.map(|mut backend| -> Copier { Box::new(move |file| Ok(write(&mut *backend, file)?)) }))
     }
 
     fn write_empty(&mut self, file: &Path) -> Result<(), MachineError> {
@@ -143,18 +150,33 @@ impl Machine for BackendMachine {
         let mut empty =
             empty.map_err(|error| MachineError::caused_by("cannot make an empty state", error))?;
         let empty: &mut dyn Backend = &mut empty;
-        Ok(empty.write_snapshot(file)?)
+        empty.write_snapshot(file)?;
+        Ok(())
     }
 
     fn install_snapshot(&mut self, file: &Path, mark: &[u8]) -> Result<(), MachineError> {
         let (file, mark): (PathBuf, Vec<u8>) = (file.into(), mark.to_vec());
         let declared = self.access.run(move |backend| {
-            backend.install_snapshot(&file, &mark)?;
-            Ok::<_, orchestrator_backend::SnapshotError>(backend.declared()?)
+            backend.outlast(BACKEND_PATIENCE, |backend| {
+                backend.install_snapshot(&file, &mark)?;
+                Ok(backend.declared()?)
+            })
         })?;
         self.publish(Some(declared), vec![Effect::Everything]);
         Ok(())
     }
+}
+
+/// Writes a raft snapshot, and answers the mark of its state.
+fn write(backend: &mut dyn Backend, file: &Path) -> Result<Option<Vec<u8>>, SnapshotError> {
+    backend.outlast(BACKEND_PATIENCE, |backend| {
+        let written = backend.write_snapshot(file);
+        if written.is_err() {
+            // Whatever goes wrong with that, the next attempt tells.
+            let _ = std::fs::remove_file(file);
+        }
+        written
+    })
 }
 
 type Applied = (Vec<Reply>, Vec<Effect>, Option<Declared>);

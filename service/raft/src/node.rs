@@ -16,14 +16,14 @@ use tracing::{info, warn};
 use crate::MAX_COMMAND_BYTES;
 use crate::command::{Command, Reply};
 use crate::error::{AskError, ProposeError, YieldError};
-use crate::events::{EventKind, GroupEvent, Happening};
+use crate::events::GroupEvent;
 use crate::files::OwnFiles;
-use crate::formation::Plan;
+use crate::formation::{Order, Plan};
 use crate::health::Health;
 use crate::lease::Holds;
 use crate::local::{Local, lock};
 use crate::log::LogThread;
-use crate::member::{Member, NodeId, PeerName};
+use crate::member::{Member, NodeId};
 use crate::membership::Changer;
 use crate::observer::Leadership;
 use crate::own_loop::OwnLoop;
@@ -57,6 +57,8 @@ pub(crate) struct Inner {
     pub(crate) files: OwnFiles,
     pub(crate) changer: Arc<Changer>,
     pub(crate) order: watch::Sender<Option<Plan>>,
+    /// What this node was told to form, in this life or an earlier one.
+    pub(crate) ordered: tokio::sync::Mutex<Option<Order>>,
     pub(crate) threads: Mutex<Option<(LogThread, MachineThread)>>,
     /// Kept until the last clone is gone; `None` on an event loop of the caller's.
     pub(crate) _own_loop: Option<OwnLoop>,
@@ -264,60 +266,6 @@ impl RaftNode {
         })
     }
 
-    /// Hands leadership to the voter called `name` (`host[:port]`), or to the most up-to-date one.
-    ///
-    /// Returns when somebody else leads. Only the leader can.
-    pub async fn yield_to(&self, name: Option<&str>, limit: Duration) -> Result<Member, YieldError> {
-        let me = self.health().me.node_id;
-        let not_leader = || YieldError::NotLeader { leader: self.leadership().leader };
-        let raft = self.raft().ok_or_else(not_leader)?;
-        let metrics = raft.metrics().borrow_watched().clone();
-        if !metrics.state.is_leader() {
-            return Err(not_leader());
-        }
-        let target = match name {
-            Some(name) => self.voter_named(name, me)?,
-            None => best_follower(&metrics).ok_or(YieldError::NoFollower)?,
-        };
-        let peer =
-            metrics.membership_config.membership().get_node(&target).map(|info| info.raft_addr.clone());
-        self.inner.local.tell(Happening::new(EventKind::HandingOver, metrics.current_term).maybe_peer(peer));
-        let mut leadership = self.watch_leadership();
-        self.give_away(metrics.current_term).await;
-        raft.trigger()
-            .transfer_leader(target)
-            .await
-            .map_err(|fatal| YieldError::Stopped { reason: fatal.to_string() })?;
-        let other = |now: &Leadership| now.leader.as_ref().is_some_and(|leader| leader.node_id != me);
-        match timeout(limit, leadership.wait_for(other)).await {
-            Ok(Ok(now)) => Ok(now.leader.clone().unwrap_or_default()),
-            Ok(Err(_)) => Err(YieldError::Stopped { reason: "the node is gone".into() }),
-            Err(_) => Err(YieldError::Timeout { waited: limit }),
-        }
-    }
-
-    /// From here on this node does not lead in `term`: whoever is asked to take over needs no lease to end, so this
-    /// node must have stopped saying that it leads before.
-    async fn give_away(&self, term: u64) {
-        let mut leadership = self.watch_leadership();
-        self.inner.local.give_away(term);
-        self.inner.refresh.notify_one();
-        let said = leadership.wait_for(|now| !now.is_me || now.term != term);
-        // A tick is due sooner; were it not, the hand-over matters more.
-        let _ = timeout(self.inner.local.settings.timings.health_tick, said).await;
-    }
-
-    fn voter_named(&self, name: &str, me: NodeId) -> Result<NodeId, YieldError> {
-        let unknown = || YieldError::UnknownNode { name: name.to_owned() };
-        let wanted = PeerName::parse(name).ok_or_else(unknown)?;
-        let health = self.health();
-        let voter = health
-            .peers
-            .iter()
-            .find(|peer| peer.voter && peer.member.node_id != me && peer.member.raft_addr == wanted.as_str());
-        voter.map(|peer| peer.member.node_id).ok_or_else(unknown)
-    }
-
     /// Builds a raft snapshot of what is applied now; answers the index that it reaches to.
     pub async fn snapshot(&self, limit: Duration) -> Result<u64, ProposeError> {
         let raft = self.raft().ok_or(ProposeError::NotLeader { leader: None })?;
@@ -415,18 +363,4 @@ impl RaftNode {
         let fatal = self.inner.local.fatal().borrow().clone();
         ProposeError::Stopped { reason: fatal.map_or_else(|| error.to_string(), |reason| reason.to_string()) }
     }
-}
-
-/// The voter whose log is longest, of those that answered most recently.
-fn best_follower(metrics: &Metrics) -> Option<NodeId> {
-    let replication = metrics.replication.as_ref()?;
-    let heartbeats = metrics.heartbeat.as_ref();
-    let voters: Vec<NodeId> = metrics.membership_config.voter_ids().collect();
-    replication
-        .iter()
-        .filter(|(id, _)| **id != metrics.id && voters.contains(id))
-        .max_by_key(|(id, matched)| {
-            (**matched, heartbeats.and_then(|heartbeats| heartbeats.get(id).copied().flatten()))
-        })
-        .map(|(id, _)| *id)
 }

@@ -32,6 +32,13 @@ pub trait Machine: Send + 'static {
     /// Intent only, with a format version of the machine's own. Syncing is the caller's business.
     fn write_snapshot(&mut self, file: &Path) -> Result<(), MachineError>;
 
+    /// Who writes the state to a file while commands go on being applied to it.
+    ///
+    /// `None`, unless the machine knows better: then [`write_snapshot`](Self::write_snapshot) is called, and commands wait.
+    fn copier(&mut self) -> Result<Option<Copier>, MachineError> {
+        Ok(None)
+    }
+
     /// Writes to a new file at `file` what [`write_snapshot`](Self::write_snapshot) writes of a state that no command
     /// was ever applied to.
     ///
@@ -44,6 +51,10 @@ pub trait Machine: Send + 'static {
     /// What is not replicated (a node's own observations) stays.
     fn install_snapshot(&mut self, file: &Path, mark: &[u8]) -> Result<(), MachineError>;
 }
+
+/// Writes what [`Machine::write_snapshot`] would, as of one moment after it was made, to a new file; answers the mark of
+/// that moment. Called on a thread of its own, which may block.
+pub type Copier = Box<dyn FnOnce(&Path) -> Result<Option<Vec<u8>>, MachineError> + Send>;
 
 /// Why the machine could not do what the log asks.
 #[derive(Debug, thiserror::Error)]

@@ -11,7 +11,7 @@ use crate::error::StartError;
 use crate::events::Standing;
 use crate::fatal::Fatal;
 use crate::files::OwnFiles;
-use crate::formation::Formation;
+use crate::formation::{Formation, Order};
 use crate::health::{Facts, Health, assess};
 use crate::identity::Identity;
 use crate::local::Local;
@@ -23,10 +23,12 @@ use crate::observer::Observer;
 use crate::own_loop::OwnLoop;
 use crate::port::{Answerer, Machine};
 use crate::settings::{Checked, Policy, RaftSettings, Timings};
-use crate::state::{MachineThread, StateMachine};
+use crate::state::{FoundingState, MachineThread, StateMachine};
 use crate::transport::{
-    Acceptor, Complaints, Dialer, Links, MAX_ENTRIES, Server, TcpAcceptor, TcpDialer, Tls, TlsSettings,
+    Acceptor, Complaints, Dialer, Installing, Links, MAX_ENTRIES, Server, TcpAcceptor, TcpDialer, Tls,
+    TlsSettings,
 };
+use crate::types::Raft;
 use crate::work::{Disk, Work};
 
 /// The raft library waits so long for a raft snapshot to arrive; our own limits are shorter.
@@ -86,7 +88,7 @@ impl RaftNode {
         let starting = handle.spawn(async move {
             let files = open(checked.clone(), machine, &Work::Threads).await?;
             let acceptor = Box::new(TcpAcceptor::bind(&checked.bind).await?);
-            let wire = Wire { dialer: Arc::new(TcpDialer), acceptor };
+            let wire = Wire { dialer: Arc::new(TcpDialer::default()), acceptor };
             Self::assemble(checked, files, program, wire, Home::Own(own_loop))
         });
         starting.await.map_err(|error| StartError::DataDir { dir, source: std::io::Error::other(error) })?
@@ -139,29 +141,23 @@ impl RaftNode {
         wire: Wire,
         home: Home,
     ) -> Result<Self, StartError> {
-        let Files { identity, log, state: (state, machine_thread), wish, fatal, own } = files;
+        let Files { identity, log, state: (state, machine_thread), wish, ordered, fatal, own } = files;
         let config = Arc::new(raft_config(&settings.timings)?);
         let (own_loop, work) = home.parts();
         let (log, log_thread) = log.serve(fatal.clone(), &work)?;
         let host = state.host();
+        let under_way =
+            ordered.as_ref().filter(|order| order.is_under_way(identity.as_ref())).map(Order::plan);
         let local = Arc::new(Local::new(settings, log, identity, wish, fatal, work));
         let links = Arc::new(Links::new(local.clone(), wire.dialer));
-        let (raft, order) = (watch::Sender::new(None), watch::Sender::new(None));
+        let (raft, order) = (watch::Sender::new(None), watch::Sender::new(under_way));
         let (waiting, pending) = (watch::Sender::new(Vec::new()), watch::Sender::new(Vec::new()));
         let (called, refresh) = (Arc::new(Notify::new()), Arc::new(Notify::new()));
         let backend = Arc::new(Mutex::new(None));
         let (health, leadership) = (watch::Sender::new(Arc::new(unformed(&local))), watch::Sender::default());
         let changer = Arc::new(Changer::new(links.clone(), raft.subscribe()));
 
-        let server = Arc::new(Server {
-            local: local.clone(),
-            raft: raft.subscribe(),
-            called: called.clone(),
-            answerer: program.answerer,
-            program: program.handle,
-            founding: state.founding(),
-            complaints: Complaints::default(),
-        });
+        let server = program.serve(&local, &raft, &called, state.founding());
         let observer = Observer {
             local: local.clone(),
             raft: raft.subscribe(),
@@ -200,6 +196,7 @@ impl RaftNode {
             files: own,
             changer,
             order,
+            ordered: tokio::sync::Mutex::new(ordered),
             threads: Mutex::new(Some((log_thread, machine_thread))),
             _own_loop: own_loop,
         }))
@@ -210,6 +207,28 @@ impl RaftNode {
 struct Program {
     answerer: Arc<dyn Answerer>,
     handle: Handle,
+}
+
+impl Program {
+    /// The listening side, which has questions answered here.
+    fn serve(
+        self,
+        local: &Arc<Local>,
+        raft: &watch::Sender<Option<Raft>>,
+        called: &Arc<Notify>,
+        founding: FoundingState,
+    ) -> Arc<Server> {
+        Arc::new(Server {
+            local: local.clone(),
+            raft: raft.subscribe(),
+            called: called.clone(),
+            answerer: self.answerer,
+            program: self.handle,
+            founding,
+            installing: Installing::default(),
+            complaints: Complaints::default(),
+        })
+    }
 }
 
 /// Whose event loop a node runs on, and where it does what blocks.
@@ -237,6 +256,8 @@ struct Files {
     log: OpenLog,
     state: (StateMachine, MachineThread),
     wish: Wish,
+    /// The group that it was told to form.
+    ordered: Option<Order>,
     fatal: Fatal,
     own: OwnFiles,
 }
@@ -256,8 +277,9 @@ fn open_files(settings: &Checked, machine: Box<dyn Machine>, work: &Work) -> Res
     log.check_owner(identity.as_ref())?;
     let state = StateMachine::open(dir, machine, log.end()?, fatal.clone(), work)?;
     let wish = Wish::load(dir, settings.nodes.clone())?;
+    let ordered = Order::load(dir)?;
     let own = OwnFiles::of(dir, &log);
-    Ok(Files { identity, log, state, wish, fatal, own })
+    Ok(Files { identity, log, state, wish, ordered, fatal, own })
 }
 
 fn raft_config(timings: &Timings) -> Result<Config, StartError> {

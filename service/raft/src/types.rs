@@ -3,6 +3,7 @@
 use openraft::impls::leader_id_std;
 
 use crate::command::{Command, Reply};
+use crate::guard::GuardedRuntime;
 use crate::member::MemberInfo;
 use crate::state::StateMachine;
 
@@ -14,6 +15,7 @@ openraft::declare_raft_types!(
         NodeId = u64,
         Node = MemberInfo,
         LeaderId = leader_id_std::LeaderId<Self::Term, Self::NodeId>,
+        AsyncRuntime = GuardedRuntime,
 );
 
 pub(crate) type Raft = openraft::Raft<TypeConfig, StateMachine>;

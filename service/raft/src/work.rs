@@ -3,8 +3,11 @@
 //! Invariant: every write of a node passes here or through the log's queue, so that a simulated disk can be slow, fail,
 //! or be gone with its node.
 
+use std::future::poll_fn;
 use std::io;
+use std::pin::pin;
 use std::sync::Arc;
+use std::task::{Context, Poll, ready};
 
 use futures::future::BoxFuture;
 
@@ -14,6 +17,13 @@ pub trait Disk: Send + Sync + 'static {
     ///
     /// An error is one of the disk, and stops the node.
     fn access(&self, access: Access) -> BoxFuture<'static, io::Result<Fate>>;
+
+    /// Whether the node's process runs. One that was stopped and goes on later, as a sleeping machine does, finds that
+    /// time has passed; `context` is woken then.
+    fn poll_running(&self, context: &mut Context<'_>) -> Poll<()> {
+        let _ = context;
+        Poll::Ready(())
+    }
 }
 
 /// What a node does with its disks.
@@ -51,6 +61,17 @@ pub(crate) enum Work {
 }
 
 impl Work {
+    /// `task`, which stands still while its process does.
+    pub(crate) async fn paced<F: Future>(self, task: F) -> F::Output {
+        let Self::Inline(disk) = self else { return task.await };
+        let mut task = pin!(task);
+        poll_fn(|context| {
+            ready!(disk.poll_running(context));
+            task.as_mut().poll(context)
+        })
+        .await
+    }
+
     /// Does `work`, which reads or writes files.
     pub(crate) async fn blocking<T: Send + 'static>(
         &self,

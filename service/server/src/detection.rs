@@ -85,6 +85,8 @@ pub(crate) struct Detection {
     /// Whom this node made connect anew.
     pub(crate) reconnects: Mutex<Reconnects>,
     pub(crate) settling: Settling,
+    /// When this process began to look.
+    pub(crate) began: Instant,
 }
 
 /// The votes of the last round, and word of each new one.
@@ -178,8 +180,7 @@ impl Detection {
         }
         let picture = self.pictures.current();
         let findings = picture.findings.iter().filter(|finding| {
-            let last_seen = picture.view.get(&finding.key).and_then(|record| record.checks.last_seen);
-            self.settling.may_act_on(last_seen, picture.now)
+            self.has_settled(&picture, &finding.key)
                 && !self.recoveries.is_answered(&finding.key)
                 && !self.is_waited_for(&finding.key)
         });
@@ -284,10 +285,15 @@ impl Detection {
         debug!(instance = %key, "looked long enough, the next round of findings takes over");
     }
 
+    /// Whether this process knows enough of `key` to act.
+    fn has_settled(&self, picture: &Picture, key: &InstanceKey) -> bool {
+        let last_seen = picture.view.get(key).and_then(|record| record.checks.last_seen);
+        self.settling.may_act_on(last_seen, self.began.elapsed())
+    }
+
     /// The finding about `key`, if this node may do something about it.
     fn actionable<'p>(&self, picture: &'p Picture, key: &InstanceKey) -> Option<&'p Finding> {
-        let last_seen = picture.view.get(key).and_then(|record| record.checks.last_seen);
-        let may_act = self.raft.leadership().is_me && self.settling.may_act_on(last_seen, picture.now);
+        let may_act = self.raft.leadership().is_me && self.has_settled(picture, key);
         let finding = picture.findings.iter().find(|finding| finding.key == *key);
         finding.filter(|finding| may_act && reconnect::is_in_doubt(finding.code))
     }

@@ -1,6 +1,9 @@
 //! What goes on failing, said when it begins and seldom after.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{
+    collections::{BTreeMap, btree_map::Entry},
+    time::Duration,
+};
 
 use orchestrator_core::{InstanceKey, Timestamp};
 
@@ -16,9 +19,8 @@ impl Failing {
     pub(crate) fn is_news(&mut self, key: &InstanceKey, what: &'static str, now: Timestamp) -> bool {
         let said = self.0.entry((key.clone(), what));
         match said {
-            std::collections::btree_map::Entry::Occupied(said) if now.since(*said.get()) < REPEAT_AFTER => {
-                false
-            }
+            // A clock that was set back must not silence it for as long.
+            Entry::Occupied(said) if now >= *said.get() && now.since(*said.get()) < REPEAT_AFTER => false,
             said => {
                 said.insert_entry(now);
                 true
@@ -46,5 +48,6 @@ mod tests {
         assert!(failing.is_news(&key, "detach", at(600)));
         failing.is_over(&key);
         assert!(failing.is_news(&key, "detach", at(601)));
+        assert!(failing.is_news(&key, "detach", at(1)), "the clock was set back");
     }
 }

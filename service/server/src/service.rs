@@ -4,7 +4,7 @@ use std::{future::pending, path::PathBuf, pin::pin, sync::Arc, time::Duration};
 
 use anyhow::{Context, bail};
 use orchestrator_backend::{BackendHandle, NodeIdentity};
-use orchestrator_raft::RaftNode;
+use orchestrator_raft::{RaftNode, YieldError};
 use tokio::{
     sync::mpsc,
     time::{Instant, sleep, timeout},
@@ -163,10 +163,10 @@ impl Running {
         if timeout(RECOVERY_STAGE_LIMIT, idle).await.is_err() {
             error!("a recovery's stage did not end in time; another node repeats it");
         }
-        if self.raft.leadership().is_me
-            && let Err(error) = self.raft.yield_to(None, HAND_OVER_LIMIT).await
-        {
-            info!(%error, "leadership was not handed over");
+        match self.raft.yield_to(None, HAND_OVER_LIMIT).await {
+            // Who leads nobody, or leads alone, has nothing to hand over.
+            Ok(_) | Err(YieldError::NotLeader { .. } | YieldError::NoFollower) => {}
+            Err(error) => info!(%error, "leadership was not handed over"),
         }
         self.stop_serving.cancel();
         self.serving.close();

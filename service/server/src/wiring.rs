@@ -18,7 +18,10 @@ use orchestrator_raft::{
     machine::{BackendMachine, MachineNews},
 };
 use orchestrator_wire::Limits as WireLimits;
-use tokio::sync::{Notify, mpsc, watch};
+use tokio::{
+    sync::{Notify, mpsc, watch},
+    time::Instant,
+};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tracing::info;
 
@@ -235,6 +238,7 @@ impl Shared {
             graces: components::graces(&self.settings.detection),
             reconnects: Mutex::default(),
             settling: Settling { started_at: clock::now(), time: components::settle_time(&self.settings) },
+            began: Instant::now(),
         })
     }
 

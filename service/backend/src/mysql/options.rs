@@ -68,7 +68,8 @@ pub struct MySqlOptions {
     pub read_timeout: Duration,
     /// How long a predecessor that is just ending may still hold the database.
     pub takeover_patience: Duration,
-    /// Connections that may be open: one writes; one reads, where two are allowed. More are never needed.
+    /// Connections that may be open: one writes; one reads, where two are allowed; one writes snapshots out now and
+    /// then, where three are. More are never needed.
     pub max_connections: usize,
     /// A connection that is older is made anew before its next use, so that a name that moved is followed;
     /// `None`: never.
@@ -89,7 +90,7 @@ pub struct MySqlOptions {
 }
 
 impl MySqlOptions {
-    /// Options with the usual limits: 2 s to connect, 30 s for a statement, 5 s for a predecessor to end, two
+    /// Options with the usual limits: 2 s to connect, 30 s for a statement, 5 s for a predecessor to end, three
     /// connections, no encryption.
     pub fn new(
         (host, port): (impl Into<String>, u16),
@@ -107,7 +108,7 @@ impl MySqlOptions {
             connect_timeout: Duration::from_secs(2),
             read_timeout: Duration::from_secs(30),
             takeover_patience: TAKEOVER_PATIENCE,
-            max_connections: 2,
+            max_connections: 3,
             connection_lifetime: None,
             max_allowed_packet: None,
             reject_read_only: false,

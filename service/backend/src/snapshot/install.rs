@@ -1,5 +1,6 @@
 //! Installing: the whole file is checked first, then everything changes in one transaction.
 
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
@@ -10,6 +11,7 @@ use crate::error::{BackendError, SnapshotError};
 use crate::port::{Backend, Insert, OnConflict};
 use crate::value::{Row, Value};
 
+use super::merge::{Missing, Prints};
 use super::tables::{self, History, Table};
 use super::{Header, SNAPSHOT_VERSION, TableLine, Trailer, from_json, hex};
 
@@ -31,10 +33,11 @@ impl dyn Backend + '_ {
     /// # Errors
     /// The file is damaged, of a newer version or unreadable, or the database failed; then nothing changed.
     pub fn install_snapshot(&mut self, path: &Path, mark: &[u8]) -> Result<(), SnapshotError> {
-        verify(path)?;
+        let mut prints = Prints::of_filled(self)?;
+        verify(path, &mut prints)?;
         self.in_transaction(|backend| {
-            clear(backend)?;
-            read(path, backend)?;
+            let missing = clear(backend, &mut prints)?;
+            read(path, backend, &missing)?;
             backend.set_applied_mark(mark)?;
             Ok(())
         })
@@ -70,8 +73,8 @@ impl Lines {
     }
 }
 
-/// Reads the whole file once: version, number of rows, checksum.
-fn verify(path: &Path) -> Result<(), SnapshotError> {
+/// Reads the whole file once: version, number of rows, checksum; and what `prints` asks for.
+fn verify(path: &Path, prints: &mut Prints) -> Result<(), SnapshotError> {
     let mut lines = Lines::open(path)?;
     let mut line = lines.next()?.ok_or_else(|| damaged("it is empty"))?;
     let header: Header = serde_json::from_slice(&line).map_err(|_| damaged("it is no snapshot of ours"))?;
@@ -81,6 +84,7 @@ fn verify(path: &Path) -> Result<(), SnapshotError> {
     let (mut digest, mut rows) = (Sha256::new(), 0);
     while let Some(next) = lines.next()? {
         digest.update(&line);
+        prints.see(&line);
         rows += u64::from(line.starts_with(b"["));
         line = next;
     }
@@ -94,11 +98,15 @@ fn verify(path: &Path) -> Result<(), SnapshotError> {
     Ok(())
 }
 
+/// What each table lacks of the file's rows; of one that is not named, all of them.
+type MissingRows = BTreeMap<&'static str, Missing>;
+
 /// Removes what the file replaces. What still counts here becomes history first, and is taken out of it
 /// again when the file brings it back.
-fn clear(backend: &mut dyn Backend) -> Result<(), BackendError> {
-    for table in tables::all().filter(|table| table.history == History::None) {
-        backend.execute(&format!("delete from {}", table.name), &[])?;
+fn clear(backend: &mut dyn Backend, prints: &mut Prints) -> Result<MissingRows, BackendError> {
+    let mut missing = MissingRows::new();
+    for table in tables::whole() {
+        missing.insert(table.name, prints.prune(backend, table)?);
     }
     let sql = "select recovery_id, start_active_period from topology_recovery where in_active_period = 1";
     for mut row in backend.query(sql, &[])? {
@@ -117,19 +125,21 @@ fn clear(backend: &mut dyn Backend) -> Result<(), BackendError> {
         let id = row.int();
         backend.end_detection(id, row.time().unwrap_or_default())?;
     }
-    Ok(())
+    Ok(missing)
 }
 
-fn read(path: &Path, backend: &mut dyn Backend) -> Result<(), SnapshotError> {
+fn read(path: &Path, backend: &mut dyn Backend, missing: &MissingRows) -> Result<(), SnapshotError> {
     let mut lines = Lines::open(path)?;
     let _header = lines.next()?;
-    let mut section: Option<Section> = None;
+    let mut section: Option<Section<'_>> = None;
     while let Some(line) = lines.next()? {
         if line.starts_with(b"[") {
             let section = section.as_mut().ok_or_else(|| damaged("a row before its table"))?;
-            section.put(backend, values_of(&line)?)?;
+            if section.lacks(&line) {
+                section.put(backend, values_of(&line)?)?;
+            }
         } else if let Ok(next) = serde_json::from_slice::<TableLine>(&line) {
-            let done = section.replace(Section::begin(&next)?);
+            let done = section.replace(Section::begin(&next, missing)?);
             done.map_or(Ok(()), |mut done| done.flush(backend))?;
         }
     }
@@ -144,22 +154,28 @@ fn values_of(line: &[u8]) -> Result<Vec<Value>, SnapshotError> {
 }
 
 /// Rows of one table that wait to be written together.
-struct Section {
+struct Section<'m> {
     table: &'static Table,
     columns: Vec<&'static str>,
+    missing: Option<&'m Missing>,
     rows: Vec<Vec<Value>>,
     bytes: usize,
 }
 
-impl Section {
-    fn begin(line: &TableLine) -> Result<Self, SnapshotError> {
+impl<'m> Section<'m> {
+    fn begin(line: &TableLine, missing: &'m MissingRows) -> Result<Self, SnapshotError> {
         let name = &line.table;
         let table = tables::named(name).ok_or_else(|| damaged(format!("unknown table {name}")))?;
         // Only names that this program knows ever become part of a statement.
         let known = |name: &String| table.columns.iter().copied().find(|column| column == name);
         let columns: Option<Vec<&str>> = line.columns.iter().map(known).collect();
         let columns = columns.ok_or_else(|| damaged(format!("unknown column of {name}")))?;
-        Ok(Self { table, columns, rows: Vec::new(), bytes: 0 })
+        Ok(Self { table, columns, missing: missing.get(table.name), rows: Vec::new(), bytes: 0 })
+    }
+
+    /// Whether the row that is written as `line` is still to be put.
+    fn lacks(&self, line: &[u8]) -> bool {
+        self.missing.is_none_or(|missing| missing.has(line))
     }
 
     fn put(&mut self, backend: &mut dyn Backend, values: Vec<Value>) -> Result<(), SnapshotError> {

@@ -6,8 +6,8 @@ pub(super) struct Table {
     pub(super) columns: &'static [&'static str],
     /// Which of its rows are replicated; the others are this node's own history.
     pub(super) replicated: &'static str,
-    /// The order in which rows are written, so that equal states make equal files.
-    pub(super) order: &'static str,
+    /// The columns that tell rows apart. Rows are written in their order, so that equal states make equal files.
+    pub(super) order: &'static [&'static str],
     /// What else the table holds.
     pub(super) history: History,
 }
@@ -40,35 +40,35 @@ pub(super) const TABLES: [Table; 11] = [
             "reason",
         ],
         replicated: WHOLE,
-        order: "hostname, port",
+        order: &["hostname", "port"],
         history: History::None,
     },
     Table {
         name: "candidate_database_instance",
         columns: &["hostname", "port", "promotion_rule", "last_suggested"],
         replicated: WHOLE,
-        order: "hostname, port",
+        order: &["hostname", "port"],
         history: History::None,
     },
     Table {
         name: "cluster_alias_override",
         columns: &["cluster_name", "alias"],
         replicated: WHOLE,
-        order: "cluster_name",
+        order: &["cluster_name"],
         history: History::None,
     },
     Table {
         name: "kv_store",
         columns: &["store_key", "store_value", "last_updated"],
         replicated: WHOLE,
-        order: "store_key",
+        order: &["store_key"],
         history: History::None,
     },
     Table {
         name: "global_recovery_disable",
         columns: &["disable_recovery"],
         replicated: WHOLE,
-        order: "disable_recovery",
+        order: &["disable_recovery"],
         history: History::None,
     },
     Table {
@@ -83,21 +83,21 @@ pub(super) const TABLES: [Table; 11] = [
             "acquired_at",
         ],
         replicated: WHOLE,
-        order: "public_token",
+        order: &["public_token"],
         history: History::None,
     },
     Table {
         name: "orchestrator_discovered",
         columns: &["hostname", "port", "discovered_at"],
         replicated: WHOLE,
-        order: "hostname, port",
+        order: &["hostname", "port"],
         history: History::None,
     },
     Table {
         name: "orchestrator_sequence",
         columns: &["sequence_name", "last_id"],
         replicated: WHOLE,
-        order: "sequence_name",
+        order: &["sequence_name"],
         history: History::None,
     },
     Table {
@@ -119,7 +119,7 @@ pub(super) const TABLES: [Table; 11] = [
             "is_actionable",
         ],
         replicated: "in_active_period = 1",
-        order: "detection_id",
+        order: &["detection_id"],
         history: History::Detections,
     },
     Table {
@@ -154,7 +154,7 @@ pub(super) const TABLES: [Table; 11] = [
             "last_detection_id",
         ],
         replicated: "in_active_period = 1",
-        order: "recovery_id",
+        order: &["recovery_id"],
         history: History::Recoveries,
     },
     Table {
@@ -170,7 +170,7 @@ pub(super) const TABLES: [Table; 11] = [
             "updated_at_millis",
         ],
         replicated: WHOLE,
-        order: "recovery_uid",
+        order: &["recovery_uid"],
         history: History::None,
     },
 ];
@@ -180,12 +180,17 @@ pub(super) const STEPS: Table = Table {
     name: "topology_recovery_steps",
     columns: &["recovery_uid", "audit_at", "message"],
     replicated: "recovery_uid in (select uid from topology_recovery where in_active_period = 1)",
-    order: "recovery_uid, recovery_step_id",
+    order: &["recovery_uid", "recovery_step_id"],
     history: History::Steps,
 };
 
 pub(super) fn all() -> impl Iterator<Item = &'static Table> {
     TABLES.iter().chain([&STEPS])
+}
+
+/// Those whose rows are all replicated.
+pub(super) fn whole() -> impl Iterator<Item = &'static Table> {
+    all().filter(|table| table.history == History::None)
 }
 
 pub(super) fn named(name: &str) -> Option<&'static Table> {

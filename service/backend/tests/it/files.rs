@@ -11,6 +11,7 @@ use orchestrator_backend::{
 use rusqlite::Connection;
 use tempfile::TempDir;
 
+use crate::suite;
 use crate::support::{after, intent, key, node, options};
 
 fn place() -> (TempDir, PathBuf) {
@@ -35,6 +36,12 @@ fn a_missing_file_is_made_and_keeps_what_it_is_given() {
     let (_dir, path) = place();
     open(&path).unwrap().add_discovered(&key("a"), after(0)).unwrap();
     assert_eq!(open(&path).unwrap().discovered().unwrap(), [key("a")]);
+}
+
+#[test]
+fn a_snapshot_holds_nobody_up_and_is_of_one_moment() {
+    let (_dir, path) = place();
+    suite::snapshot::a_snapshot_holds_nobody_up_and_is_of_one_moment(open(&path).unwrap());
 }
 
 #[test]

@@ -57,6 +57,23 @@ async fn reading_does_not_wait_for_writing() {
 }
 
 #[tokio::test]
+async fn a_long_read_keeps_neither_writing_nor_other_reads_waiting() {
+    let (_dir, backend) = on_disk();
+    let (handle, _thread) = BackendHandle::start(backend).unwrap();
+    handle.call(SOON, |backend| backend.add_discovered(&key("a"), after(0))).await.unwrap();
+    let asking = handle.clone();
+    let reader = tokio::task::spawn_blocking(move || asking.long_reader()).await.unwrap().unwrap();
+    let mut reader = reader.expect("a file allows another connection");
+    reader.begin().unwrap();
+    assert_eq!(reader.discovered().unwrap(), [key("a")]);
+    handle.call(SOON, |backend| backend.add_discovered(&key("b"), after(0))).await.unwrap();
+    assert_eq!(handle.read(SOON, |backend| backend.discovered()).await.unwrap().len(), 2);
+    assert_eq!(reader.discovered().unwrap(), [key("a")], "its transaction goes on");
+    let refused = reader.add_discovered(&key("c"), after(0));
+    assert!(matches!(refused, Err(BackendError::ReadOnly(_))), "{refused:?}");
+}
+
+#[tokio::test]
 async fn a_database_in_memory_is_read_through_its_only_connection() {
     let (handle, _thread) = BackendHandle::start(in_memory()).unwrap();
     handle.call(SOON, |backend| backend.add_discovered(&key("a"), after(0))).await.unwrap();

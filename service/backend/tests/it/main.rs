@@ -12,3 +12,4 @@ mod original;
 mod servers;
 mod suite;
 mod support;
+mod watched;

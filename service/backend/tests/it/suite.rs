@@ -3,6 +3,7 @@
 pub(crate) mod declared;
 pub(crate) mod instances;
 pub(crate) mod journal;
+pub(crate) mod merging;
 pub(crate) mod recovery;
 pub(crate) mod rules;
 pub(crate) mod snapshot;
@@ -89,6 +90,10 @@ macro_rules! contract {
                 a_foreign_past_moves_aside,
                 a_damaged_snapshot_changes_nothing,
                 a_newer_snapshot_is_refused,
+            }
+            merging {
+                installing_changes_only_what_differs,
+                whatever_was_there_what_was_sent_is_there,
             }
         }
     };

@@ -129,7 +129,9 @@ impl Memory {
 
 /// What a node without a quorum does again and again; all else is told by who knows that it changed.
 fn comes_again(kind: EventKind) -> bool {
-    use EventKind::{NoVoteAnswer, PeerUnreachable, RefusedVote, Replicating, TimedOut, VoteRefused};
+    use EventKind::{
+        HandingOver, NoVoteAnswer, PeerUnreachable, RefusedVote, Replicating, TimedOut, VoteRefused,
+    };
     use EventKind::{WouldGetVote, WouldNotGetVote, WouldNotVote, WouldVote};
     matches!(
         kind,
@@ -143,6 +145,7 @@ fn comes_again(kind: EventKind) -> bool {
             | RefusedVote
             | Replicating
             | PeerUnreachable
+            | HandingOver
     )
 }
 

@@ -8,6 +8,7 @@
 mod decide;
 mod founding;
 mod namesake;
+mod order;
 
 use std::collections::BTreeMap;
 use std::io;
@@ -22,6 +23,7 @@ use tracing::{info, warn};
 
 use self::decide::{Next, decide, decide_order};
 use self::namesake::Namesake;
+pub(crate) use self::order::Order;
 use crate::events::{EventKind, Happening};
 use crate::identity::Identity;
 use crate::local::{Local, lock};

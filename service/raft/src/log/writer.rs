@@ -97,11 +97,11 @@ impl Writer {
             Work::Inline(disk) => {
                 let mut task = JoinSet::new();
                 let disk = disk.clone();
-                task.spawn(async move {
+                task.spawn(work.clone().paced(async move {
                     if let Err(error) = run_inline(file, &tail, ops, disk).await {
                         fatal.fail(error.to_string());
                     }
-                });
+                }));
                 Running::Task(task)
             }
         };

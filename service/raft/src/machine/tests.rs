@@ -402,6 +402,29 @@ async fn effects_end_with_the_machine() {
     assert_eq!(news.effects.next().await, None);
 }
 
+#[test]
+fn a_machine_is_copied_while_the_backend_is_busy() {
+    let (dir, backend) = on_disk();
+    let (handle, threads) = BackendHandle::start(backend).unwrap();
+    let (mut machine, news) = BackendMachine::shared(handle.clone()).unwrap();
+    run(&mut machine, 1, &Leader::new(3).commands(50));
+    let expected = state(&mut machine);
+    let copier = machine.copier().unwrap().expect("a file allows another connection");
+    let (busy, wait) = std::sync::mpsc::sync_channel::<()>(0);
+    let occupied = handle.clone();
+    let occupying = std::thread::spawn(move || {
+        let waits = move |_: &mut dyn Backend| Ok::<_, BackendError>(wait.recv().is_err());
+        occupied.call_blocking(waits).unwrap()
+    });
+    let file = dir.path().join("copy");
+    assert_eq!(copier(&file).unwrap().as_deref(), Some(&51_u64.to_be_bytes()[..]));
+    assert_eq!(std::fs::read_to_string(&file).unwrap(), expected);
+    drop(busy);
+    assert!(occupying.join().unwrap().unwrap());
+    drop((handle, machine, news));
+    threads.join();
+}
+
 #[tokio::test]
 async fn a_machine_shares_the_backend_with_the_rest_of_the_node() {
     let (_dir, backend) = on_disk();

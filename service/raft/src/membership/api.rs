@@ -10,7 +10,7 @@ use super::change::Leading;
 use super::decide::{View, too_few_alive};
 use super::{ChangeError, Membership, Progress};
 use crate::error::StartError;
-use crate::formation::Plan;
+use crate::formation::Order;
 use crate::member::{Member, MemberInfo, NodeId, PeerName};
 use crate::node::RaftNode;
 use crate::settings::{Bootstrap, MAX_NODES, group_of};
@@ -229,14 +229,16 @@ impl RaftNode {
 
     /// Forms a group of `members` (number and name), on a node that waits to be told.
     ///
-    /// Call it on one of them. Returns when the group is formed; the same call again answers the same.
+    /// Call it on one of them, and only on that one. Returns when the group is formed; the same order again, token
+    /// included, answers the same, also after a restart half way and long after the group was formed.
     ///
     /// # Errors
     /// [`ChangeError::NotAllowed`] unless [`Bootstrap::External`]; [`ChangeError::OtherGroup`] if this node is
-    /// in another group; [`ChangeError::Unconfirmed`] while members do not answer, named by
-    /// [`crate::Health::waiting_for`].
+    /// in a group that it was not told to form; [`ChangeError::ToldOtherwise`] after any other order;
+    /// [`ChangeError::Unconfirmed`] while members do not answer, named by [`crate::Health::waiting_for`].
     pub async fn bootstrap(
         &self,
+        token: &str,
         cluster_id: &str,
         members: &[(NodeId, String)],
         limit: Duration,
@@ -247,12 +249,6 @@ impl RaftNode {
                 reason: "the nodes form their group by themselves".into(),
             });
         }
-        if let Some(bound) = local.identity().filter(|identity| identity.epoch > 0) {
-            return match bound.cluster_id == cluster_id {
-                true => Ok(()),
-                false => Err(ChangeError::OtherGroup { cluster_id: bound.cluster_id, epoch: bound.epoch }),
-            };
-        }
         let numbers = members.iter().map(|(id, name)| Ok((read(name)?, *id)));
         let numbers = numbers.collect::<Result<BTreeMap<PeerName, NodeId>, ChangeError>>()?;
         let distinct: BTreeSet<&NodeId> = numbers.values().collect();
@@ -260,7 +256,7 @@ impl RaftNode {
             let reason = "names and numbers must be distinct, numbers at least 1, and the group has an id";
             return Err(ChangeError::NotAllowed { reason: reason.into() });
         }
-        self.inner.order.send_replace(Some(Plan { cluster_id: Some(cluster_id.to_owned()), numbers }));
+        self.take_order(Order::new(token, cluster_id, numbers)).await?;
         let mut health = self.watch_health();
         let formed = timeout(limit, health.wait_for(|health| health.membership_index.is_some())).await;
         match formed {
@@ -268,6 +264,32 @@ impl RaftNode {
             Ok(Err(_)) => Err(ChangeError::Stopped { reason: "the node is gone".into() }),
             Err(_) => Err(ChangeError::Unconfirmed { waited: limit }),
         }
+    }
+
+    /// Takes the first order on an empty node, or the same again, and writes it down before it is carried out.
+    async fn take_order(&self, order: Order) -> Result<(), ChangeError> {
+        let local = &self.inner.local;
+        let mut ordered = self.inner.ordered.lock().await;
+        let bound = local.identity().filter(|identity| identity.epoch > 0);
+        match (bound, ordered.as_ref()) {
+            (Some(bound), former) if former.is_none() || bound.cluster_id != order.cluster_id => {
+                return Err(ChangeError::OtherGroup { cluster_id: bound.cluster_id, epoch: bound.epoch });
+            }
+            (_, Some(former)) => {
+                if let Some(difference) = former.difference(&order) {
+                    let cluster_id = former.cluster_id.clone();
+                    return Err(ChangeError::ToldOtherwise { cluster_id, difference });
+                }
+            }
+            (_, None) => {
+                let (dir, kept) = (local.settings.data_dir.clone(), order.clone());
+                let written = local.work.blocking(move || kept.store(&dir)).await;
+                written.map_err(|error| ChangeError::Stopped { reason: error.to_string() })?;
+            }
+        }
+        self.inner.order.send_replace(Some(order.plan()));
+        *ordered = Some(order);
+        Ok(())
     }
 
     /// This node as the leader of the members that the caller expects.

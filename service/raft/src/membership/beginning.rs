@@ -2,6 +2,9 @@
 //!
 //! What the group began with is in no entry of its log, and who joins may bring rows of its own. A raft snapshot
 //! replaces them, and it is sent to whoever needs entries that the leader's log has no more.
+//!
+//! Whoever takes a node in lets the beginning of its own log go before. Another node may lead by the time that the new one
+//! asks for its first entry, so each leader does the same, and no leader sends its first entries to a node that joined.
 
 use std::time::Duration;
 
@@ -9,6 +12,7 @@ use openraft::async_runtime::WatchReceiver;
 use tokio::time::timeout;
 
 use super::change::Leading;
+use super::joined_later;
 
 /// A raft snapshot is written within this time: intent is small.
 const LIMIT: Duration = Duration::from_secs(10);
@@ -16,6 +20,12 @@ const LIMIT: Duration = Duration::from_secs(10);
 const RETRY: Duration = Duration::from_millis(100);
 
 impl Leading {
+    /// Whether somebody follows who must not be sent this log from its first entry on.
+    pub(super) fn must_let_beginning_go(&self) -> bool {
+        let stored = &self.metrics.membership_config;
+        self.metrics.purged.is_none() && stored.membership().nodes().any(|(id, _)| joined_later(*id))
+    }
+
     /// Makes sure that this log does not reach back to its first entry.
     pub(super) async fn let_beginning_go(&self) -> Result<(), String> {
         let mut metrics = self.raft.metrics();

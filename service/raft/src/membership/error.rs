@@ -97,6 +97,17 @@ pub enum ChangeError {
         /// The epoch.
         epoch: u64,
     },
+    /// This node was told to form a group before, by another order.
+    #[error(
+        "this node was told before to form group {cluster_id}, and {difference}: send the former request again, or move \
+         its RaftDataDir away if that group is to be given up"
+    )]
+    ToldOtherwise {
+        /// The group that it was told to form.
+        cluster_id: String,
+        /// How the orders differ.
+        difference: &'static str,
+    },
     /// The group works: there is nothing to force.
     #[error("this node knows a live leader: change the members through it")]
     HasLeader,

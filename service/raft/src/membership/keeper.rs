@@ -127,6 +127,11 @@ impl Keeper {
             Ok(leading) => leading,
             Err(_) => return Ok(self.tell_wish().await),
         };
+        if leading.must_let_beginning_go()
+            && let Err(reason) = leading.let_beginning_go().await
+        {
+            return Ok(vec![format!("{}: {reason}", self.changer.local().name())]);
+        }
         let expected = leading.entry();
         match decide(&self.view(&leading).await) {
             Next::Rest => {}

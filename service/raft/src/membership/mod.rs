@@ -28,6 +28,11 @@ fn number_at(index: u64) -> NodeId {
     FIRST_LATER_NUMBER + index
 }
 
+/// Whether it joined a running group, and so has nothing of what that group began with.
+pub(crate) fn joined_later(node_id: NodeId) -> bool {
+    node_id >= FIRST_LATER_NUMBER
+}
+
 /// The log index before which a node cannot have been a member.
 fn birth_of(node_id: NodeId) -> u64 {
     node_id.saturating_sub(FIRST_LATER_NUMBER)

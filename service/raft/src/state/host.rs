@@ -95,6 +95,15 @@ impl MachineHost {
         answer.inspect_err(|error| self.fatal.fail(format!("the state machine failed: {error}")))
     }
 
+    /// Runs `job`, which blocks, beside the machine.
+    pub(super) async fn beside<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> io::Result<T> + Send + 'static,
+    ) -> io::Result<T> {
+        let answer = Work::Threads.blocking(job).await;
+        answer.inspect_err(|error| self.fatal.fail(format!("the state machine failed: {error}")))
+    }
+
     /// Index of the last applied entry, 0 before the first.
     pub(crate) fn applied(&self) -> u64 {
         self.applied.load(Ordering::Acquire)

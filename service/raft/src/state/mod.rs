@@ -11,7 +11,7 @@ mod host;
 pub(crate) mod memory;
 
 use std::io;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use futures::{FutureExt, Stream, StreamExt};
 use openraft::storage::{EntryResponder, RaftStateMachine, Snapshot};
@@ -24,7 +24,7 @@ pub(crate) use self::host::{MachineHost, MachineThread};
 use crate::command::Reply;
 use crate::error::StartError;
 use crate::fatal::Fatal;
-use crate::port::{Machine, MachineError};
+use crate::port::{Copier, Machine, MachineError};
 use crate::types::{LogId, SnapshotMeta, StoredMembership, TypeConfig};
 use crate::work::Work;
 
@@ -173,6 +173,29 @@ fn write_current(machine: &mut dyn Machine, dir: &SnapshotDir) -> io::Result<(Ma
     Ok((mark, file))
 }
 
+/// Has the state written, and synced: what is left to do with the file takes no time.
+fn copy(copier: Copier, path: PathBuf) -> io::Result<(Mark, SnapshotFile)> {
+    let mark = copier(&path).map_err(failed)?;
+    let mark = mark.map(|bytes| Mark::decode(&bytes)).transpose()?.unwrap_or_default();
+    std::fs::File::open(&path)?.sync_all()?;
+    Ok((mark, SnapshotFile::measure(path)?))
+}
+
+/// Makes `file` the current raft snapshot, unless one arrived meanwhile that reaches further: the log may begin behind
+/// that one.
+fn adopt_newer(dir: &SnapshotDir, mark: Mark, file: &SnapshotFile) -> io::Result<(Mark, SnapshotFile)> {
+    match dir.current()? {
+        Some((newer, current)) if newer.applied > mark.applied => {
+            std::fs::remove_file(&file.path)?;
+            Ok((newer, current))
+        }
+        _ => {
+            let file = dir.adopt(&mark, file)?;
+            Ok((mark, file))
+        }
+    }
+}
+
 /// The chain of the machine's error in one line, since the raft library keeps only text.
 fn failed(error: MachineError) -> io::Error {
     let mut text = error.to_string();
@@ -233,7 +256,7 @@ impl RaftStateMachine<TypeConfig> for StateMachine {
     }
 }
 
-/// Builds a raft snapshot on the machine's thread, between two batches.
+/// Builds a raft snapshot: beside the machine where that can be, else on its thread, between two batches.
 pub(crate) struct SnapshotBuilder {
     host: MachineHost,
     dir: SnapshotDir,
@@ -244,19 +267,30 @@ impl RaftSnapshotBuilder<TypeConfig> for SnapshotBuilder {
 
     async fn build_snapshot(&mut self) -> io::Result<RaftSnapshot> {
         let dir = self.dir.clone();
-        self.host
-            .run(move |machine| {
-                let (mark, file) = write_current(machine, &dir)?;
-                Ok(Snapshot { meta: mark.meta(), snapshot: file })
-            })
-            .await
+        let copier = self.host.run(|machine| machine.copier().map_err(failed)).await?;
+        let (mark, snapshot) = match copier {
+            None => self.host.run(move |machine| write_current(machine, &dir)).await?,
+            Some(copier) => {
+                let path = self.dir.temporary();
+                let (mark, file) = self.host.beside(move || copy(copier, path)).await?;
+                // On the machine's thread, as whatever else is made current: after its end nothing is.
+                self.host.run(move |_| adopt_newer(&dir, mark, &file)).await?
+            }
+        };
+        Ok(Snapshot { meta: mark.meta(), snapshot })
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::mpsc;
+
+    use tokio::sync::oneshot;
+
     use super::memory::MemoryMachine;
     use super::*;
+    use crate::command::Command;
+    use crate::types::Entry;
 
     fn at(index: u64) -> Mark {
         Mark { applied: Some(LogId::new_term_index(1, index)), ..Mark::default() }
@@ -278,6 +312,100 @@ mod tests {
         StateMachine::open(data.path(), Box::new(machine), log_end, Fatal::of("n"), &Work::Threads)
             .expect("it starts");
         dir.current().expect("it can be read").map(|(mark, _)| mark.index())
+    }
+
+    /// A machine that is copied when it is told to be.
+    struct Copied {
+        machine: MemoryMachine,
+        begun: Option<oneshot::Sender<()>>,
+        go_on: Option<mpsc::Receiver<()>>,
+    }
+
+    impl Machine for Copied {
+        fn applied(&mut self) -> Result<Option<Vec<u8>>, MachineError> {
+            self.machine.applied()
+        }
+
+        fn apply(&mut self, mark: &[u8], commands: &[(u64, &Command)]) -> Result<Vec<Reply>, MachineError> {
+            self.machine.apply(mark, commands)
+        }
+
+        fn write_snapshot(&mut self, file: &Path) -> Result<(), MachineError> {
+            self.machine.write_snapshot(file)
+        }
+
+        fn copier(&mut self) -> Result<Option<Copier>, MachineError> {
+            let (begun, go_on) = (self.begun.take(), self.go_on.take());
+            let (begun, go_on) = (begun.expect("asked once"), go_on.expect("asked once"));
+            let mark = self.machine.applied()?;
+            Ok(Some(Box::new(move |file| {
+                begun.send(()).expect("somebody waits for it");
+                go_on.recv().expect("it is let go");
+                std::fs::write(file, "").expect("a file");
+                Ok(mark)
+            })))
+        }
+
+        fn write_empty(&mut self, file: &Path) -> Result<(), MachineError> {
+            self.machine.write_empty(file)
+        }
+
+        fn install_snapshot(&mut self, file: &Path, mark: &[u8]) -> Result<(), MachineError> {
+            self.machine.install_snapshot(file, mark)
+        }
+    }
+
+    /// A machine at 7 that is being copied, and what lets the copy be finished.
+    async fn being_copied(
+        data: &Path,
+    ) -> (StateMachine, mpsc::SyncSender<()>, tokio::task::JoinHandle<io::Result<RaftSnapshot>>) {
+        let (begun, begins) = oneshot::channel();
+        let (let_go, go_on) = mpsc::sync_channel(1);
+        let mut machine =
+            Copied { machine: MemoryMachine::default(), begun: Some(begun), go_on: Some(go_on) };
+        machine.apply(&at(7).encode().expect("JSON"), &[]).expect("memory");
+        let opened =
+            StateMachine::open(data, Box::new(machine), at(7).applied, Fatal::of("n"), &Work::Threads);
+        let (mut state, _thread) = opened.expect("it starts");
+        let mut builder = state.get_snapshot_builder().await;
+        let building = tokio::task::spawn_blocking(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread().build().expect("a runtime");
+            runtime.block_on(builder.build_snapshot())
+        });
+        begins.await.expect("it begins");
+        (state, let_go, building)
+    }
+
+    #[tokio::test]
+    async fn commands_are_applied_while_a_raft_snapshot_is_built() {
+        let data = tempfile::tempdir().expect("a folder");
+        let (mut state, let_go, building) = being_copied(data.path()).await;
+        let entry = Entry { log_id: LogId::new_term_index(1, 8), payload: EntryPayload::Blank };
+        let applied = state.apply(futures::stream::iter([Ok((entry, None))])).await;
+        applied.expect("it does not wait for the copy");
+        assert_eq!(state.host().applied(), 8);
+        let_go.send(()).expect("the copy waits");
+        let built = building.await.expect("no panic").expect("a raft snapshot");
+        assert_eq!(built.meta.last_log_id, at(7).applied, "what came meanwhile is not in it");
+        let (current, file) = state.dir.current().expect("it can be read").expect("there is one");
+        assert_eq!((current, file.path), (at(7), built.snapshot.path));
+    }
+
+    #[tokio::test]
+    async fn a_raft_snapshot_that_was_built_slowly_does_not_replace_a_newer_one() {
+        let data = tempfile::tempdir().expect("a folder");
+        let (mut state, let_go, building) = being_copied(data.path()).await;
+        let arrived = state.dir.temporary();
+        std::fs::write(&arrived, "of the leader").expect("a file");
+        let arrived = SnapshotFile::measure(arrived).expect("it is there");
+        state.install_snapshot(&at(20).meta(), arrived).await.expect("it does not wait for the copy");
+        let_go.send(()).expect("the copy waits");
+        let built = building.await.expect("no panic").expect("a raft snapshot");
+        assert_eq!(built.meta.last_log_id, at(20).applied);
+        let (current, file) = state.dir.current().expect("it can be read").expect("there is one");
+        assert_eq!((current, file.path), (at(20), built.snapshot.path));
+        let parts = std::fs::read_dir(data.path().join("snapshots")).expect("the folder");
+        assert_eq!(parts.count(), 2, "the current one and its description");
     }
 
     #[test]

@@ -22,6 +22,7 @@ use super::votes::OwnVotes;
 use super::wire::{Kind, decode, encode};
 use crate::events::{EventKind, Happening, Round};
 use crate::member::{MemberInfo, NodeId};
+use crate::membership::joined_later;
 use crate::state::{SNAPSHOT_FORMAT, SnapshotFile};
 use crate::types::{LogId, Raft, SnapshotMeta, TypeConfig, Vote};
 
@@ -205,6 +206,11 @@ fn read_chunk(mut file: File) -> std::io::Result<(File, Vec<u8>)> {
     Ok((file, chunk))
 }
 
+/// Whether these are the first entries of the log.
+fn is_beginning(rpc: &AppendEntriesRequest<TypeConfig>) -> bool {
+    rpc.prev_log_id.is_none() && !rpc.entries.is_empty()
+}
+
 impl RaftNetworkV2<TypeConfig> for Network {
     type SnapshotData = SnapshotFile;
 
@@ -213,6 +219,12 @@ impl RaftNetworkV2<TypeConfig> for Network {
         rpc: AppendEntriesRequest<TypeConfig>,
         option: RPCOption,
     ) -> RpcResult<AppendEntriesResponse<TypeConfig>> {
+        if joined_later(self.target) && is_beginning(&rpc) {
+            // Lets it go, and sends a raft snapshot then: see `membership::beginning`.
+            self.links.local().knock.notify_one();
+            let reason = LinkError::Failed("it needs a raft snapshot, and there is none for it yet".into());
+            return Err(RPCError::Unreachable(Unreachable::from_string(reason)));
+        }
         let limit = match self.lane {
             // The raft library does not wait longer.
             Lane::Heartbeat => option.hard_ttl().saturating_sub(BEFORE_THE_LIBRARY),

@@ -1,31 +1,32 @@
 //! The listening side: admits peers, refuses everybody else with a reason, serves one frame at a time.
 
 use std::io;
+use std::panic::AssertUnwindSafe;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures::FutureExt;
 use openraft::async_runtime::WatchReceiver;
-use openraft::raft::AppendEntriesResponse;
-use openraft::storage::Snapshot;
 use rustls::pki_types::CertificateDer;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::io::AsyncReadExt;
 use tokio::runtime::Handle;
 use tokio::sync::{Notify, Semaphore, watch};
-use tokio::time::Instant;
-use tracing::{info, warn};
+use tracing::{error, warn};
 
 use super::complaints::Complaints;
 use super::dial::{Acceptor, ByteStream};
 use super::incoming::Incoming;
 use super::link::other_epoch;
+use super::snapshot::Installing;
 use super::tls::{self, Shown, Vintage};
 use super::wire::{
     self, Assign, Beginning, FIRST_EPOCH, Frame, Header, Hello, Kind, MAX_FRAME, MAX_HELLO, NodeReport,
     PROTOCOL, Purpose, Spoken,
 };
 use crate::events::Round;
+use crate::guard::message;
 use crate::identity::Identity;
 use crate::local::Local;
 use crate::member::{Member, NodeId, PeerName};
@@ -58,6 +59,7 @@ pub(crate) struct Server {
     /// The event loop of the program, which answers questions so that heartbeats need not wait for that.
     pub(crate) program: Handle,
     pub(crate) founding: FoundingState,
+    pub(crate) installing: Installing,
     pub(crate) complaints: Complaints,
 }
 
@@ -113,10 +115,17 @@ impl Server {
             };
             let server = self.clone();
             self.local.spawn(async move {
-                tokio::select! {
-                    biased;
-                    () = server.local.stop.cancelled() => {}
-                    () = server.serve(stream, &from) => {}
+                let served = async {
+                    tokio::select! {
+                        biased;
+                        () = server.local.stop.cancelled() => {}
+                        () = server.serve(stream, &from) => {}
+                    }
+                };
+                // Whatever a peer sends must not end this node.
+                if let Err(panic) = AssertUnwindSafe(served).catch_unwind().await {
+                    let panic = message(&*panic);
+                    error!(node = server.local.name(), %from, error = panic, "a raft connection was given up");
                 }
                 drop(place);
             });
@@ -386,69 +395,37 @@ impl Server {
             ));
             Problem::Failed("it has a command that this node does not know".into())
         })?;
-        let received = Instant::now();
-        let answer = raft.append_entries(request).await;
-        if answer.as_ref().is_ok_and(|answer| !matches!(answer, AppendEntriesResponse::HigherVote(_))) {
-            // It spoke when it came, not when this node's disk was done with it.
-            self.local.heard_from_leader(peer.node_id, received, frame.header.unheard_ms);
-        }
-        reply(answer)
-    }
-
-    async fn snapshot(&self, raft: &Raft, session: &mut Session, peer: &Member, frame: Frame) -> Answer {
-        let failed = |error: io::Error| Problem::Failed(error.to_string());
-        let current = session.incoming.take();
-        if frame.header.kind == Kind::SnapshotBegin {
-            let begin = read(&frame.body)?;
-            let dir = self.founding.dir();
-            session.incoming =
-                Some(self.local.work.blocking(move || Incoming::begin(&dir, begin)).await.map_err(failed)?);
-            return Ok(Vec::new());
-        }
-        let current = current.ok_or_else(|| Problem::Failed("no raft snapshot was announced".into()))?;
-        self.local.heard_from_leader(peer.node_id, Instant::now(), frame.header.unheard_ms);
-        if frame.header.kind == Kind::SnapshotChunk {
-            session.incoming =
-                Some(self.local.work.blocking(move || current.chunk(&frame.body)).await.map_err(failed)?);
-            return Ok(Vec::new());
-        }
-        let (begin, file) = self.local.work.blocking(move || current.finish()).await.map_err(failed)?;
-        info!(node = self.local.name(), peer = peer.raft_addr, bytes = file.bytes, "raft snapshot received");
-        let snapshot = Snapshot { meta: begin.meta(), snapshot: file };
-        reply(raft.install_full_snapshot(begin.vote, snapshot).await)
+        self.append_to(raft, peer, frame.header.unheard_ms, request).await
     }
 
     /// Accepts a number in a group, as long as this node never voted.
     async fn assign(&self, assign: Assign) -> Answer {
-        self.check_assign(&assign).map_err(Problem::Failed)?;
+        // Where somebody orders the group about, that one decides who is in it.
+        let ordered = self.local.settings.policy.bootstrap == Bootstrap::External;
+        let objection = objection(&self.local.settings.name, &self.local.nodes(), &assign);
+        if let Some(reason) = objection.filter(|_| !ordered) {
+            return Err(Problem::Failed(reason));
+        }
         let local = self.local.clone();
         let identity =
             Identity { cluster_id: assign.cluster, node_id: assign.node_id, epoch: 0, joins: assign.joins };
         let assigned = self.local.work.blocking(move || local.assign(identity)).await;
         assigned.map(|()| Vec::new()).map_err(|error| Problem::Failed(error.to_string()))
     }
+}
 
-    fn check_assign(&self, assign: &Assign) -> Result<(), String> {
-        if self.local.settings.policy.bootstrap == Bootstrap::External {
-            // Whoever orders the group about decides who is in it.
-            return Ok(());
-        }
-        let (name, nodes) = (&self.local.settings.name, self.local.nodes());
-        if assign.joins.is_some() {
-            // A leader that the new list leaves out takes in whom that list names.
-            let known = nodes.contains(&assign.by) || nodes == assign.nodes;
-            return if known { Ok(()) } else { Err(format!("its RaftNodes do not name {}", assign.by)) };
-        }
-        if assign.nodes != nodes || nodes.first() != Some(&assign.by) {
-            return Err("its RaftNodes differ from this node's".into());
-        }
-        let place = nodes.iter().zip(1..).find(|(node, _)| *node == name).map(|(_, number)| number);
-        if place == Some(assign.node_id) {
-            Ok(())
-        } else {
-            Err(format!("{name} is not node {}", assign.node_id))
-        }
+/// Why a node `me`, whose list is `nodes`, does not take the number that `assign` gives it.
+fn objection(me: &PeerName, nodes: &[PeerName], assign: &Assign) -> Option<String> {
+    if assign.joins.is_some() {
+        // A leader that the new list leaves out takes in whom that list names.
+        let known = nodes.contains(&assign.by) || nodes == assign.nodes;
+        return (!known).then(|| format!("its RaftNodes do not name {}", assign.by));
     }
+    if assign.nodes != nodes || nodes.first() != Some(&assign.by) {
+        return Some("its RaftNodes differ from this node's".into());
+    }
+    let place = nodes.iter().zip(1..).find(|(node, _)| *node == me).map(|(_, number)| number);
+    (place != Some(assign.node_id)).then(|| format!("{me} is not node {}", assign.node_id))
 }
 
 /// The stream as it was before its beginning was read.
@@ -482,4 +459,38 @@ pub(super) fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Problem> {
 pub(super) fn reply<T: Serialize, E: std::fmt::Display>(answer: Result<T, E>) -> Answer {
     let answer = answer.map_err(|error| Problem::Failed(error.to_string()))?;
     wire::encode(&answer).map_err(|error| Problem::Failed(error.to_string()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn names(names: &[&str]) -> Vec<PeerName> {
+        names.iter().map(|name| PeerName::parse(name).expect("a name")).collect()
+    }
+
+    /// What node `c`, with the list a, b, c, says to `by`, who gives it number `node_id`.
+    fn said(by: &str, node_id: u64, list: &[&str], joins: Option<u64>) -> Option<String> {
+        let by = PeerName::parse(by).expect("a name");
+        let assign = Assign { cluster: "g".into(), node_id, by, nodes: names(list), joins };
+        objection(&names(&["c"])[0], &names(&["a", "b", "c"]), &assign)
+    }
+
+    #[test]
+    fn a_number_in_a_new_group_comes_from_the_first_by_name_and_is_ones_own_place() {
+        assert_eq!(said("a", 3, &["a", "b", "c"], None), None);
+        assert_eq!(said("a", 2, &["a", "b", "c"], None).as_deref(), Some("c:10008 is not node 2"));
+        for (by, list) in [("b", &["a", "b", "c"][..]), ("a", &["a", "c"])] {
+            let said = said(by, 3, list, None);
+            assert_eq!(said.as_deref(), Some("its RaftNodes differ from this node's"));
+        }
+    }
+
+    #[test]
+    fn a_newcomer_follows_whom_its_list_names_and_a_leader_that_the_same_list_leaves_out() {
+        assert_eq!(said("b", 65600, &["b"], Some(1)), None, "an older list of a member's");
+        assert_eq!(said("z", 65600, &["a", "b", "c"], Some(1)), None, "the list lets it go");
+        let stranger = said("z", 65600, &["c", "z"], Some(1));
+        assert_eq!(stranger.as_deref(), Some("its RaftNodes do not name z:10008"));
+    }
 }

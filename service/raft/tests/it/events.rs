@@ -1,8 +1,11 @@
 //! What nodes remember of elections.
 
-use orchestrator_raft::{EventKind, GroupEvent};
+use std::time::Duration;
 
-use crate::group::{Group, wait_health};
+use orchestrator_raft::{EventKind, GroupEvent};
+use tokio::time::Instant;
+
+use crate::group::{Group, PATIENCE, wait_health};
 
 fn of(group: &Group, index: usize, kind: EventKind) -> Vec<GroupEvent> {
     group.node(index).events_since(0).into_iter().filter(|event| event.kind == kind).collect()
@@ -57,4 +60,34 @@ async fn every_vote_is_told_on_both_sides_before_the_election_is_won() {
     assert_eq!(voted.peer.as_ref(), Some(&group.places[new].name));
     assert!(candidate.at_micros < granted.at_micros && granted.at_micros < won.at_micros);
     assert!(in_term(new, EventKind::BecameLeader).is_some());
+}
+
+/// What a leader says waits behind the raft snapshot that it sent; that it is there does not.
+#[tokio::test(flavor = "multi_thread")]
+async fn a_node_that_takes_long_to_install_a_raft_snapshot_has_not_lost_the_leader_that_sent_it() {
+    let mut group = Group::of(3);
+    (group.timings.snapshot_every, group.timings.keep_logs) = (20, 2);
+    group.start_all().await;
+    group.everybody_healthy().await;
+    let leader = group.leader().await;
+    let away = (leader + 1) % 3;
+    group.kill(away).await;
+    for number in 0..60 {
+        group.write(&format!("key-{number}")).await;
+    }
+    assert!(group.node(leader).snapshot(PATIENCE).await.unwrap() >= 60);
+    wait_health(group.node(leader), "purged", |health| health.purged_index > Some(40)).await;
+    let held = group.places[away].disk.hold_installation();
+    group.start(away).await;
+    let begun = Instant::now();
+    wait_health(group.node(away), "three seconds later", |_| begun.elapsed() > Duration::from_secs(3)).await;
+    let health = group.node(away).health();
+    assert!(health.applied_index < Some(40), "it does not take long: {health:?}");
+    assert_eq!(count(&group, away, EventKind::LeaderLost), 0);
+    assert_eq!(health.leader.as_ref().map(|leader| &leader.raft_addr), Some(&group.places[leader].name));
+    assert_eq!(count(&group, away, EventKind::TimedOut), 0, "nor does it stand for election");
+    drop(held);
+    let last = group.write("after").await;
+    group.converged(last).await;
+    assert_eq!(group.leader().await, leader);
 }

@@ -20,15 +20,22 @@ pub(crate) struct Content {
     /// The next `apply` fails.
     #[serde(skip)]
     pub(crate) broken: bool,
+    /// The next `apply` panics.
+    #[serde(skip)]
+    pub(crate) panics: bool,
 }
 
 /// The disk: clones share it.
 #[derive(Debug, Default, Clone)]
-pub(crate) struct Disk(Arc<Mutex<Content>>);
+pub(crate) struct Disk {
+    content: Arc<Mutex<Content>>,
+    /// The next raft snapshot is not installed before its other end is dropped.
+    held: Arc<Mutex<Option<mpsc::Receiver<()>>>>,
+}
 
 impl Disk {
     pub(crate) fn with<T>(&self, read: impl FnOnce(&mut Content) -> T) -> T {
-        read(&mut self.0.lock().unwrap())
+        read(&mut self.content.lock().unwrap())
     }
 
     /// It hangs until the answer is dropped.
@@ -46,9 +53,17 @@ impl Disk {
         release
     }
 
+    /// The next raft snapshot takes until the answer is dropped.
+    pub(crate) fn hold_installation(&self) -> mpsc::SyncSender<()> {
+        let (release, released) = mpsc::sync_channel(0);
+        *self.held.lock().unwrap() = Some(released);
+        release
+    }
+
     /// Another disk with the same content.
     pub(crate) fn copy(&self) -> Self {
-        Self(Arc::new(Mutex::new(self.with(|content| content.clone()))))
+        let content = Arc::new(Mutex::new(self.with(|content| content.clone())));
+        Self { content, ..Self::default() }
     }
 
     pub(crate) fn applied(&self) -> BTreeMap<u64, String> {
@@ -64,6 +79,7 @@ impl Machine for DiskMachine {
     }
 
     fn apply(&mut self, mark: &[u8], commands: &[(u64, &Command)]) -> Result<Vec<Reply>, MachineError> {
+        assert!(!self.0.with(|content| content.panics), "the machine fell over");
         self.0.with(|content| {
             if content.broken {
                 return Err(MachineError::caused_by("cannot write", "disk full"));
@@ -90,6 +106,10 @@ impl Machine for DiskMachine {
     fn install_snapshot(&mut self, file: &Path, mark: &[u8]) -> Result<(), MachineError> {
         let text = std::fs::read(file).map_err(|error| MachineError::caused_by("cannot read", error))?;
         let read: Content = serde_json::from_slice(&text).unwrap();
+        let held = self.0.held.lock().unwrap().take();
+        if let Some(held) = held {
+            held.recv().unwrap_err();
+        }
         self.0.with(|content| {
             content.applied = read.applied;
             content.mark = Some(mark.to_vec());

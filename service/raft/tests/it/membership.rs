@@ -283,13 +283,13 @@ async fn an_operator_drives_learner_and_voters_with_compare_and_set() {
     let names = group.names();
     let members: Vec<(u64, String)> = (1..=3).zip(names[..3].iter().cloned()).collect();
     for _ in 0..2 {
-        group.node(1).bootstrap("c0ffee", &members, PATIENCE).await.unwrap();
+        group.node(1).bootstrap("t", "c0ffee", &members, PATIENCE).await.unwrap();
     }
     for index in 0..3 {
         let health = wait_health(group.node(index), "a voter", |health| health.healthy).await;
         assert_eq!((health.me.node_id, health.cluster_id.as_deref()), (index as u64 + 1, Some("c0ffee")));
     }
-    let other = group.node(1).bootstrap("another", &members, PATIENCE).await.unwrap_err();
+    let other = group.node(1).bootstrap("t", "another", &members, PATIENCE).await.unwrap_err();
     assert!(matches!(other, ChangeError::OtherGroup { .. }), "{other}");
     let leader = group.leader_of(&[0, 1, 2]).await;
     let node = group.node(leader).clone();

@@ -7,9 +7,12 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll};
 
 use futures::future::BoxFuture;
-use orchestrator_raft::{Acceptor, ByteStream, Dialer, NodeState, ProposeError, TcpDialer};
+use orchestrator_raft::{
+    Acceptor, ByteStream, Dialer, EventKind, GroupEvent, NodeState, ProposeError, TcpDialer,
+};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpListener;
+use tokio::time::Instant;
 
 use crate::group::{Group, PATIENCE, put, wait_health};
 
@@ -70,7 +73,7 @@ impl Dialer for CutDialer {
             if cuts.between(&from, &name) {
                 return Err(io::ErrorKind::HostUnreachable.into());
             }
-            let inner = TcpDialer.dial(addresses.of(&name)).await?;
+            let inner = TcpDialer::default().dial(addresses.of(&name)).await?;
             Ok(Box::new(CutStream { inner, from, to: name, cuts }) as Box<dyn ByteStream>)
         })
     }
@@ -208,4 +211,29 @@ async fn a_hand_over_to_a_node_that_just_went_away_ends_with_some_leader() {
     group.everybody_healthy().await;
     let index = group.write("after").await;
     group.converged(index).await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn leadership_is_handed_to_a_node_that_answers_though_another_one_just_went_away() {
+    let group = Group::on_wires(3).await;
+    let mut leader = group.leader().await;
+    // Each of the others may be the one that would be asked first.
+    for round in 0..6 {
+        let away = (leader + 1 + round % 2) % 3;
+        let there = 3 - leader - away;
+        let term = group.node(leader).leadership().term;
+        group.cuts.isolate(&group, away);
+        let begun = Instant::now();
+        let to = group.node(leader).yield_to(None, PATIENCE).await.unwrap();
+        println!("hand-over beside a node that went away took {} ms", begun.elapsed().as_millis());
+        assert_eq!(to.raft_addr, group.places[there].name);
+        let stood = group.node(there).events_since(0).into_iter();
+        let stood: Vec<_> = stood.filter(|event| event.kind == EventKind::Candidate).collect();
+        let wished =
+            |event: &GroupEvent| event.detail.as_deref().is_some_and(|why| why.contains("leader wishes"));
+        assert!(stood.last().is_some_and(|last| last.term > term && wished(last)), "on its own: {stood:#?}");
+        group.cuts.heal();
+        group.everybody_healthy().await;
+        leader = group.leader().await;
+    }
 }

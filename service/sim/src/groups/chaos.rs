@@ -19,6 +19,8 @@ pub(crate) enum Mend {
     Room(usize),
     Speed(usize),
     Backend(usize),
+    /// A process goes on.
+    Going(usize),
     /// Not mended at all: the power of a machine fails.
     Power(usize),
 }
@@ -54,6 +56,7 @@ impl World {
             Mend::Room(at) => self.places[at].platter.set_full(false),
             Mend::Speed(at) => self.places[at].platter.set_slow(None),
             Mend::Backend(at) => self.report_backend(at, None),
+            Mend::Going(at) => self.go_on(at),
             Mend::Power(at) => {
                 self.crash(at, true);
                 self.places[at].platter.set_lies(false);
@@ -68,7 +71,8 @@ impl World {
         let other = chance.range(0, self.places.len() as u64 - 1) as usize;
         self.faults += 1;
         match chance.range(0, 99) {
-            0..15 => self.crash(at, false),
+            0..11 => self.crash(at, false),
+            11..15 => self.freeze(at),
             15..25 => self.crash(at, true),
             25..33 => self.cut(at, other),
             33..43 => self.isolate(at),
@@ -107,6 +111,21 @@ impl World {
         ));
         self.places[at].die(&self.around, power);
         self.for_a_while(Mend::Start(at));
+    }
+
+    /// A process is stopped, or its machine sleeps.
+    fn freeze(&mut self, at: usize) {
+        self.tell(&format!("{} stands still", self.places[at].label()));
+        self.places[at].life.stop();
+        self.for_a_while(Mend::Going(at));
+    }
+
+    /// It goes on. What it says before it did anything is the oldest that it can say.
+    fn go_on(&mut self, at: usize) {
+        if self.places[at].life.is_stopped() {
+            self.places[at].life.resume();
+            self.look();
+        }
     }
 
     fn cut(&mut self, from: usize, to: usize) {
@@ -190,7 +209,7 @@ impl World {
         let Some((at, node)) = self.leader() else { return };
         self.tell(&format!("{} is asked to hand over", self.places[at].label()));
         let truth = self.around.truth.clone();
-        self.places[at].tasks.spawn(async move {
+        self.places[at].run(async move {
             let told = match node.yield_to(None, Duration::from_secs(2)).await {
                 Ok(to) => format!("handed over to {}", to.hostname),
                 Err(error) => format!("not handed over: {error}"),
@@ -206,7 +225,7 @@ impl World {
 
     fn snapshot(&mut self, at: usize) {
         if let Some(node) = self.places[at].node() {
-            self.places[at].tasks.spawn(async move { drop(node.snapshot(Duration::from_secs(5)).await) });
+            self.places[at].run(async move { drop(node.snapshot(Duration::from_secs(5)).await) });
         }
     }
 

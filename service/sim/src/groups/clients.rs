@@ -30,13 +30,13 @@ impl World {
         let truth = self.around.truth.clone();
         if chance.percent(READ_PERCENT) {
             let store = self.places[at].store.clone();
-            self.places[at].tasks.spawn(read(node, store, truth, limit));
+            self.places[at].run(read(node, store, truth, limit));
             return;
         }
         self.serial += 1;
         let serial = self.serial;
         let term = chance.percent(FENCED_PERCENT).then(|| node.leadership().term);
-        self.places[at].tasks.spawn(propose(node, serial, term, truth, limit));
+        self.places[at].run(propose(node, serial, term, truth, limit));
     }
 }
 

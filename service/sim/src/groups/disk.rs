@@ -5,6 +5,7 @@
 
 use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures::FutureExt;
@@ -117,5 +118,9 @@ impl Disk for Mounted {
             platter.fate(access)
         }
         .boxed()
+    }
+
+    fn poll_running(&self, context: &mut Context<'_>) -> Poll<()> {
+        self.life.poll_running(context)
     }
 }

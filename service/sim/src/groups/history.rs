@@ -14,6 +14,8 @@ use super::world::{TICK, World};
 const WAR_MS: (u64, u64) = (6_000, 20_000);
 /// After this much peace everything must have settled.
 const PEACE_MAX: Duration = Duration::from_secs(40);
+/// After so much peace no attempt to connect from before is under way any more.
+const CONNECTED: Duration = Duration::from_secs(2);
 /// A settled group must stay so.
 const SETTLED_FOR: Duration = Duration::from_secs(1);
 
@@ -70,12 +72,21 @@ async fn run(world: &mut World) {
         tokio::time::sleep(TICK).await;
     }
     world.make_peace();
-    let end = Instant::now() + PEACE_MAX;
+    let began = Instant::now();
+    let end = began + PEACE_MAX;
     let mut settled: Option<Instant> = None;
     while world.around.truth.broken().is_none() {
         world.tick();
         match world.unsettled() {
-            None if settled.is_some_and(|since| since.elapsed() > SETTLED_FOR) => break,
+            None if settled.is_some_and(|since| since.elapsed() > SETTLED_FOR) => {
+                if world.handed_over {
+                    break;
+                }
+                if began.elapsed() > CONNECTED {
+                    world.hand_over_in_peace();
+                    settled = None;
+                }
+            }
             None => settled = settled.or_else(|| Some(Instant::now())),
             Some(reason) => {
                 settled = None;

@@ -36,7 +36,7 @@ impl World {
         let Some((at, node)) = self.leader() else { return };
         self.tell(&format!("n{} is asked to add n{}", at + 1, spare + 1));
         let truth = self.around.truth.clone();
-        self.places[at].tasks.spawn(async move {
+        self.places[at].run(async move {
             let told = node.add_peer(&name_of(spare), LIMIT).await;
             truth.tell(&match told {
                 Ok(member) => format!("n{} votes as node {}", spare + 1, member.node_id),
@@ -61,7 +61,7 @@ impl World {
         let Some(gone) = self.around.chance.one_of(&self.voters_of(members)) else { return };
         self.tell(&format!("n{} is asked to remove n{}", at + 1, gone + 1));
         let truth = self.around.truth.clone();
-        self.places[at].tasks.spawn(async move {
+        self.places[at].run(async move {
             let told = node.remove_peer(&name_of(gone), LIMIT).await;
             truth.tell(&match told {
                 Ok(member) => format!("node {} was removed", member.node_id),

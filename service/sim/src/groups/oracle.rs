@@ -193,7 +193,8 @@ impl Oracle {
 }
 
 fn see(world: &World, at: usize) -> Option<Seen> {
-    let node = world.places[at].node()?;
+    // Whoever stands still answers nobody.
+    let node = world.places[at].node().filter(|_| !world.places[at].life.is_stopped())?;
     let health = node.health();
     let (mut healthy, mut leads) = (health.healthy, node.leadership().is_me);
     if world.bug == Some(Bug::TrustState) {
@@ -239,6 +240,6 @@ fn is_plain(world: &World, at: usize) -> bool {
 
 /// Whether what `from` sends can reach `to`, as far as ways and processes go.
 fn reaches(world: &World, from: usize, to: usize) -> bool {
-    let runs = |at: usize| world.places[at].runs_since.is_some();
+    let runs = |at: usize| world.places[at].runs_since.is_some() && !world.places[at].life.is_stopped();
     runs(from) && runs(to) && !world.around.net.is_cut(from, to) && !world.around.net.is_cut(to, from)
 }

@@ -1,8 +1,35 @@
 //! Progress: once nothing breaks any more, the group finds itself.
 
+use std::time::Duration;
+
+use orchestrator_raft::YieldError;
+use tokio::time::Instant;
+
 use super::world::World;
 
+/// A hand-over takes some messages and two syncs; an ordinary election begins later than this.
+const HAND_OVER_MAX: Duration = Duration::from_millis(650);
+
 impl World {
+    /// Whoever leads a group that is well is replaced at once when it wants to be; once in each history.
+    pub(crate) fn hand_over_in_peace(&mut self) {
+        let Some((at, node)) = self.leader().filter(|_| !self.handed_over) else { return };
+        self.handed_over = true;
+        self.tell(&format!("{} hands over in peace", self.places[at].label()));
+        let truth = self.around.truth.clone();
+        self.places[at].run(async move {
+            let begun = Instant::now();
+            let handed = node.yield_to(None, HAND_OVER_MAX * 4).await;
+            let took = begun.elapsed();
+            match handed {
+                Ok(to) if took <= HAND_OVER_MAX => truth.tell(&format!("{} took over", to.hostname)),
+                // Alone, or replaced before it could ask.
+                Err(YieldError::NoFollower | YieldError::NotLeader { .. }) => {}
+                other => truth.broke("hand-over-is-quick", format!("after {took:?}: {other:?}")),
+            }
+        });
+    }
+
     /// Why the group has not settled yet; `None` when it has.
     pub(crate) fn unsettled(&mut self) -> Option<String> {
         let Some(members) = self.members() else { return Some("nobody knows the members".into()) };
@@ -12,7 +39,7 @@ impl World {
         let voters = self.voters_of(&members);
         for at in &voters {
             if self.places[*at].is_off() {
-                self.places[*at].start_at = Some(tokio::time::Instant::now());
+                self.places[*at].start_at = Some(Instant::now());
             }
         }
         let Some((_, leader)) = self.leader() else { return Some("nobody leads".into()) };

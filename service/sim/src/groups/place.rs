@@ -147,13 +147,18 @@ impl Place {
             self.platter.of(self.life.clone()),
         );
         let process = self.process.clone();
-        self.tasks.spawn(async move {
+        self.run(async move {
             let started = match starting.await {
                 Ok(node) => Process::Running(node),
                 Err(error) => Process::Ended(chain(&error)),
             };
             *process.lock().unwrap_or_else(PoisonError::into_inner) = started;
         });
+    }
+
+    /// Starts something that goes on in this life.
+    pub(crate) fn run(&mut self, task: impl Future<Output = ()> + Send + 'static) {
+        self.tasks.spawn(self.life.clone().paced(task));
     }
 
     /// The process is gone from one moment to the next; with `power`, so is what was not synced.
@@ -174,7 +179,7 @@ impl Place {
         let Some(node) = self.node() else { return };
         let process = self.process.clone();
         self.draining = true;
-        self.tasks.spawn(async move {
+        self.run(async move {
             node.shutdown(limit).await;
             *process.lock().unwrap_or_else(PoisonError::into_inner) = Process::Ended(String::new());
         });

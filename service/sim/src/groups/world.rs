@@ -30,6 +30,8 @@ pub(crate) struct World {
     pub(crate) faults: u64,
     pub(crate) changes: u64,
     pub(crate) confirmed_before_peace: usize,
+    /// The hand-over in peace was tried.
+    pub(crate) handed_over: bool,
     pub(crate) mends: Vec<(Instant, super::chaos::Mend)>,
 }
 
@@ -79,6 +81,7 @@ impl World {
             faults: 0,
             changes: 0,
             confirmed_before_peace: 0,
+            handed_over: false,
             mends: Vec::new(),
             around,
         };
@@ -96,9 +99,7 @@ impl World {
     /// One moment.
     pub(crate) fn tick(&mut self) {
         self.supervise();
-        let mut oracle = std::mem::take(&mut self.oracle);
-        oracle.look(self);
-        self.oracle = oracle;
+        self.look();
         self.mend_what_is_due();
         let now = Instant::now();
         if !self.peace && now >= self.next_fault {
@@ -109,6 +110,13 @@ impl World {
             self.call();
             self.next_call = now + self.around.chance.ms(5, 120);
         }
+    }
+
+    /// Everything that must hold at each moment.
+    pub(crate) fn look(&mut self) {
+        let mut oracle = std::mem::take(&mut self.oracle);
+        oracle.look(self);
+        self.oracle = oracle;
     }
 
     /// Starts what is due, and notices what ended.

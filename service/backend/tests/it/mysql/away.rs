@@ -1,11 +1,11 @@
 use std::time::Duration;
 
-use orchestrator_backend::{Backend, BackendError, BackendHandle, MySqlBackend, MySqlOptions};
+use orchestrator_backend::{Backend, BackendError, BackendHandle, MySqlBackend, MySqlOptions, SnapshotError};
 
 use super::proxy::Proxy;
 use super::{impatient, open};
 use crate::servers::{Flavor, Lease};
-use crate::support::{after, key, node};
+use crate::support::{after, in_memory, key, node};
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -130,6 +130,37 @@ fn work_that_must_be_done_outlasts_a_lost_connection() {
 }
 
 #[test]
+fn a_snapshot_is_installed_and_written_all_the_same_when_a_connection_is_lost() {
+    for flavor in Flavor::ALL {
+        let (_lease, proxy, mut backend) = behind_a_proxy(flavor);
+        let dir = tempfile::tempdir().unwrap();
+        let sent = dir.path().join("sent");
+        in_memory().write_snapshot(&sent).unwrap();
+        backend.add_discovered(&key("a"), after(0)).unwrap();
+        let mut times = 0;
+        let installed = backend.outlast(SOON, |backend| {
+            times += 1;
+            backend.in_transaction(|backend| {
+                if times == 1 {
+                    proxy.cut();
+                }
+                backend.install_snapshot(&sent, b"one")
+            })
+        });
+        assert!(installed.is_ok(), "{flavor:?}: {installed:?}");
+        assert_eq!((times, backend.discovered().unwrap().len()), (2, 0), "{flavor:?}");
+        let mark = backend.outlast(Duration::ZERO, |backend| {
+            backend.in_transaction(|backend| {
+                proxy.cut();
+                backend.write_snapshot(&dir.path().join("written"))
+            })
+        });
+        let away = matches!(mark, Err(SnapshotError::Backend(BackendError::Away(_))));
+        assert!(away, "{flavor:?}: {mark:?}: patience has an end");
+    }
+}
+
+#[test]
 fn an_answer_that_was_late_is_never_taken_for_another() {
     for flavor in Flavor::ALL {
         let (_lease, _proxy, mut backend) = behind_a_proxy(flavor);
@@ -213,4 +244,16 @@ fn one_connection_is_enough_when_no_more_are_allowed() {
     let lease = Lease::of(Flavor::MariaDb);
     let options = MySqlOptions { max_connections: 1, ..lease.options() };
     assert!(open(&options).reader().unwrap().is_none());
+}
+
+#[test]
+fn further_connections_are_made_up_to_the_limit_and_again_when_one_has_ended() {
+    let lease = Lease::of(Flavor::MariaDb);
+    let options = MySqlOptions { max_connections: 3, ..lease.options() };
+    let backend = open(&options);
+    let reader = || backend.reader().unwrap();
+    let (first, second) = (reader().unwrap(), reader());
+    assert!(second.is_some() && reader().is_none());
+    drop(first);
+    assert!(reader().is_some());
 }

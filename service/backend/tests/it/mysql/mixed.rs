@@ -5,6 +5,7 @@ use std::path::Path;
 use orchestrator_backend::{Backend, BeginRecovery, DowntimeRow, KeyValueRow};
 
 use crate::servers::{self, Flavor, fresh};
+use crate::suite;
 use crate::support::{after, begin, detection, end, in_memory, intent, key, progress};
 
 /// Commands as each node applies them.
@@ -53,4 +54,34 @@ fn a_snapshot_of_one_database_installs_on_every_other() {
     moves(&mut *second, &mut *third, &dir.path().join("2"));
     moves(&mut *third, &mut *last, &dir.path().join("3"));
     assert_eq!(intent(&mut *last), intent(&mut *first));
+}
+
+#[test]
+fn a_snapshot_holds_nobody_up_and_is_of_one_moment() {
+    for flavor in Flavor::ALL {
+        suite::snapshot::a_snapshot_holds_nobody_up_and_is_of_one_moment(fresh(flavor));
+    }
+}
+
+/// Tables of the original keep their collation.
+#[test]
+fn keys_that_an_adopted_table_takes_for_one_give_way_to_each_other() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("sent");
+    let put = |backend: &mut dyn Backend, key: &str| {
+        let pair = KeyValueRow { key: key.into(), value: "v".into() };
+        backend.put_key_value(&pair, after(0)).unwrap();
+    };
+    let mut source = in_memory();
+    put(&mut *source, "key");
+    source.write_snapshot(&file).unwrap();
+    for flavor in Flavor::ALL {
+        let options = flavor.server().options("t");
+        let mut target = super::open(&options);
+        let sql = "alter table kv_store convert to character set utf8mb4 collate utf8mb4_general_ci";
+        target.execute(sql, &[]).unwrap();
+        put(&mut *target, "KEY");
+        target.install_snapshot(&file, b"m").unwrap();
+        assert_eq!(intent(&mut *target), intent(&mut *source), "{flavor:?}");
+    }
 }

@@ -2,8 +2,8 @@ use std::fs;
 use std::path::PathBuf;
 
 use orchestrator_backend::{
-    AckSelector, Acknowledgement, AuditRow, Backend, CandidateRow, DowntimeRow, KeyValueRow, RecoveryFilter,
-    SNAPSHOT_VERSION, SnapshotError,
+    AckSelector, Acknowledgement, AuditRow, Backend, BackendError, CandidateRow, DowntimeRow, KeyValueRow,
+    RecoveryFilter, SNAPSHOT_VERSION, SnapshotError,
 };
 use orchestrator_core::instance::PromotionRule;
 use tempfile::TempDir;
@@ -11,7 +11,7 @@ use tempfile::TempDir;
 use super::Make;
 use crate::support::{accepted, after, begin, detection, end, instance_row, intent, key, progress};
 
-fn snapshot(backend: &mut dyn Backend) -> (TempDir, PathBuf) {
+pub(crate) fn snapshot(backend: &mut dyn Backend) -> (TempDir, PathBuf) {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("snapshot");
     backend.write_snapshot(&file).unwrap();
@@ -19,7 +19,7 @@ fn snapshot(backend: &mut dyn Backend) -> (TempDir, PathBuf) {
 }
 
 /// One of everything that is replicated.
-fn populate(backend: &mut dyn Backend) {
+pub(crate) fn populate(backend: &mut dyn Backend) {
     let (owner, reason) = ("dba".into(), "disk \"x\"\n\u{e9}".into());
     let downtime = DowntimeRow { key: key("a"), owner, reason, begins_at: after(0), ends_at: after(60) };
     backend.begin_downtime(&downtime).unwrap();
@@ -137,6 +137,33 @@ pub(crate) fn a_damaged_snapshot_changes_nothing(make: Make) {
     fs::remove_file(&file).unwrap();
     let error = make().install_snapshot(&file, b"m").unwrap_err();
     assert!(matches!(error, SnapshotError::File { action: "read", .. }), "{error:?}");
+}
+
+/// By a further connection; a database in memory has none.
+pub(crate) fn a_snapshot_holds_nobody_up_and_is_of_one_moment(mut writer: Box<dyn Backend>) {
+    let command = |writer: &mut dyn Backend, host: &str| {
+        let applied: Result<(), BackendError> = writer.in_transaction(|writer| {
+            writer.add_discovered(&key(host), after(0))?;
+            writer.set_applied_mark(host.as_bytes())
+        });
+        applied.unwrap();
+    };
+    command(&mut *writer, "first");
+    let (dir, expected) = (tempfile::tempdir().unwrap(), intent(&mut *writer));
+    let mut reader = writer.reader().unwrap().expect("it allows another connection");
+    let reader: &mut dyn Backend = &mut *reader;
+    let file = dir.path().join("1");
+    let mark = reader.in_transaction(|reader| {
+        let begun = reader.applied_mark()?;
+        command(&mut *writer, "second");
+        let mark = reader.write_snapshot(&file)?;
+        assert_eq!(mark, begun);
+        Ok::<_, SnapshotError>(mark)
+    });
+    assert_eq!(mark.unwrap().as_deref(), Some(&b"first"[..]));
+    assert_eq!(fs::read_to_string(&file).unwrap(), expected);
+    let mark = reader.write_snapshot(&dir.path().join("2")).unwrap();
+    assert_eq!(mark.as_deref(), Some(&b"second"[..]), "the next one is of its own moment");
 }
 
 pub(crate) fn a_newer_snapshot_is_refused(make: Make) {
