@@ -7,6 +7,7 @@ pub mod disk;
 pub mod group;
 pub mod hosts;
 pub mod intent;
+pub mod k8s;
 pub mod lab;
 mod line;
 pub mod looks;

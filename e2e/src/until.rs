@@ -16,6 +16,19 @@ const LOOK_EVERY: Duration = Duration::from_millis(20);
 pub fn until<T, S: std::fmt::Display>(
     what: &str,
     limit: Duration,
+    probe: impl FnMut() -> Result<T, S>,
+) -> Result<T> {
+    until_every(LOOK_EVERY, what, limit, probe)
+}
+
+/// As [`until`], with this pause between two looks: for looks that cost more than a question to one node.
+///
+/// # Errors
+/// As [`until`].
+pub fn until_every<T, S: std::fmt::Display>(
+    pause: Duration,
+    what: &str,
+    limit: Duration,
     mut probe: impl FnMut() -> Result<T, S>,
 ) -> Result<T> {
     let began = Instant::now();
@@ -27,7 +40,7 @@ pub fn until<T, S: std::fmt::Display>(
         if began.elapsed() >= limit {
             bail!("waited {:.1} s for: {what}; last state: {state:#}", began.elapsed().as_secs_f64());
         }
-        std::thread::sleep(LOOK_EVERY);
+        std::thread::sleep(pause);
     }
 }
 

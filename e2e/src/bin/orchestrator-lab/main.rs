@@ -15,6 +15,7 @@ mod election;
 mod failover;
 mod figures;
 mod guard;
+mod k8s;
 mod node;
 mod raft;
 mod raft_load;
@@ -26,7 +27,7 @@ use std::process::ExitCode;
 use anyhow::{Result, bail};
 
 const USAGE: &str = "usage: orchestrator-lab up | down | demo | demo-election | bench-failover [RUNS] | bench-node | \
-                     bench-raft [RUNS] | soak [MINUTES [SEED]]";
+                     bench-raft [RUNS] | bench-k8s [RUNS] | soak [MINUTES [SEED]]";
 
 fn run(arguments: &[String]) -> Result<ExitCode> {
     let words: Vec<&str> = arguments.iter().map(String::as_str).collect();
@@ -51,6 +52,8 @@ fn run(arguments: &[String]) -> Result<ExitCode> {
         ["bench-node"] => node::bench()?,
         ["bench-raft"] => raft::bench(raft::RUNS)?,
         ["bench-raft", runs] => raft::bench(runs.parse()?)?,
+        ["bench-k8s"] => k8s::bench(k8s::RUNS)?,
+        ["bench-k8s", runs] => k8s::bench(runs.parse()?)?,
         ["soak"] => soak::soak(soak::MINUTES, None)?,
         ["soak", minutes] => soak::soak(minutes.parse()?, None)?,
         ["soak", minutes, seed] => soak::soak(minutes.parse()?, Some(seed.parse()?))?,

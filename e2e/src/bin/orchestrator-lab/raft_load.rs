@@ -133,7 +133,7 @@ fn snapshot(state: State) -> Result<()> {
         group.nodes[node].start()?;
     }
     group.wait_healthy()?;
-    group.leader_api()?.get("raft-snapshot")?.raw()?;
+    building(&group, name)?;
     let last = NODES - 1;
     empty(&group, last, lab.as_ref())?;
 
@@ -162,6 +162,25 @@ fn snapshot(state: State) -> Result<()> {
         millis(gap)
     );
     group.done();
+    Ok(())
+}
+
+/// What commands wait for while the leader writes a raft snapshot of its state.
+fn building(group: &Group, name: &str) -> Result<()> {
+    let leader = group.leader_api()?;
+    let commands = Commands::start(&plan(group, 2));
+    wait_acked(&commands, 20)?;
+    drop(commands.take());
+    let began = Instant::now();
+    leader.get("raft-snapshot")?.raw()?;
+    let took = began.elapsed();
+    let gap = longest_gap(&commands.take());
+    let failed = commands.finish()?.1.iter().filter(|it| it.failure.is_some()).count();
+    println!("| 100 MB of state made into a raft snapshot, {name} | 1 | {} | | | | |", millis(took));
+    println!(
+        "| … longest time without an answer to a command meanwhile; failed: {failed} | 1 | {} | | | | |",
+        millis(gap)
+    );
     Ok(())
 }
 

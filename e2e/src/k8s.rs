@@ -1,0 +1,23 @@
+//! A real Kubernetes for stories: the cluster that `KUBECONFIG` names, and, if it is one of ours, the machines under
+//! it, which can be killed, frozen and cut off.
+//!
+//! Stories share one cluster and have a namespace each. What people do is done by `kubectl`, as people do it; what a
+//! story looks at comes from the API, typed, by watches.
+
+mod clients;
+mod cluster;
+mod group;
+mod machines;
+mod members;
+mod plain;
+mod space;
+mod story;
+
+pub use clients::{Clients, Tally};
+pub use cluster::{Cluster, HOW};
+pub use group::{Orc, READY_WITHIN};
+pub use machines::{Broken, Fault, Machines};
+pub use members::{Member, Members};
+pub use plain::{Plain, image};
+pub use space::{Object, Space};
+pub use story::Story;

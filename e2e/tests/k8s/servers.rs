@@ -1,0 +1,110 @@
+//! Real MariaDB servers beside the cluster: a primary dies while the orchestrators themselves are being rolled.
+
+use std::process::Command;
+use std::time::Duration;
+
+use anyhow::{Context, Result, ensure};
+use orchestrator_e2e::k8s::{Machines, Orc, Story};
+use orchestrator_e2e::{Flavor, Lab, LabPlan, until};
+use serde_json::{Value, json};
+
+use crate::support::{BACK_WITHIN, smallest};
+
+const ROLLED_WITHIN: Duration = Duration::from_secs(240);
+/// From a killed primary to an ended recovery, with leadership that may move in between.
+const RECOVERED_WITHIN: Duration = Duration::from_secs(120);
+
+/// Addresses of this machine on the lab's network, at which pods reach servers; they go with the value.
+struct Addresses(Vec<String>, String);
+
+impl Addresses {
+    /// `<net>.201` to `.203` on the interface that has the host's own address.
+    fn on(machines: &Machines) -> Result<Self> {
+        let (net, _) = machines.host_ip.rsplit_once('.').context("an address has dots")?;
+        let out = Command::new("ip").args(["-o", "-4", "addr", "show", "to", &machines.host_ip]).output()?;
+        let shown = String::from_utf8_lossy(&out.stdout).into_owned();
+        let link = shown.split_whitespace().nth(1).context("the host is on the lab's network")?.to_owned();
+        let mut added = Self(Vec::new(), link.clone());
+        for n in 201..=203 {
+            let address = format!("{net}.{n}/32");
+            let done = Command::new("ip").args(["addr", "add", &address, "dev", &link]).status()?;
+            ensure!(done.success(), "ip addr add {address} dev {link}");
+            added.0.push(address);
+        }
+        Ok(added)
+    }
+}
+
+impl Drop for Addresses {
+    fn drop(&mut self) {
+        for address in &self.0 {
+            // They go with the lab at the latest.
+            let _ = Command::new("ip").args(["addr", "del", address, "dev", &self.1]).status();
+        }
+    }
+}
+
+#[test]
+fn e29_a_primary_that_dies_while_the_orchestrators_are_rolled_is_replaced() -> Result<()> {
+    let story = Story::alone("E29", "real MariaDB trio: failover during a rolling update")?;
+    let Ok(machines) = story.space.cluster.machines() else {
+        story.left_out("needs a lab whose pods reach servers on this machine");
+        return Ok(());
+    };
+    let _addresses = Addresses::on(machines)?;
+    let (net, _) = machines.host_ip.rsplit_once('.').context("an address has dots")?;
+    let base = format!("{net}.20");
+    let plan = LabPlan::new(Flavor::MariaDb1011, "a>b,a>c").with(&["--ip-base", &base]);
+    let lab = Lab::up("k8s", &plan)?;
+    let conf = lab.conf()?;
+    let text = |key: &str| conf.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
+    let secret = json!({"apiVersion": "v1", "kind": "Secret", "metadata": {"name": "topology"}, "stringData":
+        {"username": text("MySQLTopologyUser"), "password": text("MySQLTopologyPassword")}});
+    story.space.apply(&[secret])?;
+    let mut config: serde_json::Map<String, Value> =
+        conf.into_iter().filter(|(key, _)| !key.starts_with("MySQLTopology")).collect();
+    config.insert("InstancePollSeconds".into(), json!(1));
+    config.insert("RecoverMasterClusterFilters".into(), json!(["*"]));
+    let mut spec = smallest();
+    spec["config"] = Value::Object(config.clone());
+    spec["topology"] = json!({"credentialsSecretRef": {"name": "topology"}});
+    let orc = Orc::ready(&story.space, "main", &spec)?;
+    let members = orc.members();
+    let (a, b, c) = (lab.server("a"), lab.server("b"), lab.server("c"));
+    members.ask(&members.leader()?, &format!("/api/discover/{}", a.path()))?.details()?;
+    until("every member sees all three servers", BACK_WITHIN, || {
+        for member in members.all().map_err(|error| format!("{error:#}"))? {
+            for server in [a, b, c] {
+                let seen = members.ask(&member, &format!("/api/instance/{}", server.path()));
+                let valid = seen.is_ok_and(|reply| reply.body["IsLastCheckValid"] == true);
+                if !valid {
+                    return Err(format!("{} does not see {}", member.pod, server.key()));
+                }
+            }
+        }
+        Ok(())
+    })?;
+    story.note("three members see three servers");
+    config.insert("DiscoveryMaxConcurrency".into(), json!(301));
+    let before = members.uids()?;
+    orc.set(&json!({"config": config}))?;
+    until("the roll has begun", BACK_WITHIN, || {
+        let now = members.uids().map_err(|error| format!("{error:#}"))?;
+        if now != before { Ok(()) } else { Err("all pods are the old ones".to_owned()) }
+    })?;
+    a.kill9()?;
+    story.note("the primary was killed while a member was being restarted");
+    until("a successor that accepts writes, and a replica that follows it", RECOVERED_WITHIN, || {
+        let (of_b, of_c) = (lab.source_of("b"), lab.source_of("c"));
+        let of_b = of_b.map_err(|error| format!("{error:#}"))?;
+        let of_c = of_c.map_err(|error| format!("{error:#}"))?;
+        match (of_b.as_deref(), of_c.as_deref()) {
+            (None, Some("b")) | (Some("c"), None) => Ok(()),
+            other => Err(format!("sources of b and c: {other:?}")),
+        }
+    })?;
+    orc.wait_ready(ROLLED_WITHIN)?;
+    members.settled(3, BACK_WITHIN)?;
+    story.done();
+    Ok(())
+}
