@@ -14,6 +14,7 @@ use super::{
     draft::{Draft, SOON, peers},
     view::View,
 };
+use crate::observation::VolumeState;
 
 /// A group whose members all run forms within a second; after this something is wrong that a person must see.
 const FORMING_LIMIT: SignedDuration = SignedDuration::from_mins(5);
@@ -50,8 +51,20 @@ fn pods(view: &View<'_>, record: Option<&BootstrapStatus>) -> u32 {
     }
     match record {
         Some(record) => u32::try_from(record.members.len()).unwrap_or(wished).max(running),
-        None => wished,
+        None => wished.max(claimed(view)),
     }
+}
+
+/// One more than the highest ordinal with a volume that may hold data: whoever it belongs to is asked before a group
+/// is formed, also when fewer members are wished by now.
+fn claimed(view: &View<'_>) -> u32 {
+    let seats = view.seen().seats.iter();
+    let claimed = seats.filter(|(_, seat)| {
+        seat.volume
+            .as_ref()
+            .is_some_and(|volume| volume.state == VolumeState::Bound || volume.group.is_some())
+    });
+    claimed.map(|(ordinal, _)| ordinal + 1).max().unwrap_or(0)
 }
 
 /// Members with data, in Kubernetes and outside.
@@ -104,11 +117,13 @@ fn missing(view: &View<'_>, ordinals: impl Iterator<Item = u32>) -> Vec<String> 
 
 /// Writes down which group is going to be formed, once everybody is there and holds nothing.
 fn prepare(view: &View<'_>, draft: &mut Draft<'_>) {
-    let wished = view.wished_pods();
-    let missing = missing(view, 0..wished);
+    let (wished, asked) = (view.wished_pods(), draft.replicas);
+    let missing = missing(view, 0..asked);
     if !missing.is_empty() {
-        let message =
-            format!("The group is formed when all {wished} members answer. {}.", missing.join(". "));
+        let message = format!(
+            "The group is formed when all {asked} members that are wished or have a volume answer. {}.",
+            missing.join(". ")
+        );
         draft.under(
             OperationType::Bootstrap,
             names(view),

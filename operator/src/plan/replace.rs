@@ -130,8 +130,10 @@ fn next(view: &View<'_>, leader: &Leader<'_>, ordinal: u32, seat: &Seat) -> Step
         return Step::Wipe("holds data of a member that the group let go: gets new storage");
     }
     let is_wiped = seat.volume.as_ref().is_some_and(|volume| volume.terminating) && seat.pod.is_some();
-    match seat.pod.as_ref().is_some_and(|pod| pod.replace && !pod.terminating) || is_wiped {
+    let is_asked = seat.pod.as_ref().is_some_and(|pod| pod.replace && !pod.terminating);
+    match is_asked || (is_wiped && !is_only_voter(view, seat)) {
         true => on_request(view, leader, ordinal, seat),
+        // A claim that was deleted under the only voter lasts as long as its pod: meanwhile others can come.
         false => Step::Nothing,
     }
 }
@@ -199,10 +201,15 @@ fn is_lost(view: &View<'_>, seat: &Seat) -> bool {
     is_silent && !is_heard && is_old && (is_asked || spec.policy == ReplacementPolicy::Automatic)
 }
 
+/// Its data is the group's only copy.
+fn is_only_voter(view: &View<'_>, seat: &Seat) -> bool {
+    view.voters().len() == 1 && view.voter_at(&seat.address).is_some()
+}
+
 /// Somebody annotated the pod, or its claim was deleted under it: only while all others are well.
 fn on_request(view: &View<'_>, leader: &Leader<'_>, ordinal: u32, seat: &Seat) -> Step {
     let is_voter = view.voter_at(&seat.address).is_some();
-    if is_voter && view.voters().len() == 1 {
+    if is_only_voter(view, seat) {
         return Step::Refuse("it is the only voter: its data is the group's only copy".into());
     }
     if let Some(why) = view.indispensable(ordinal, false).filter(|_| is_voter) {

@@ -54,6 +54,14 @@ fn nothing_is_written_down_while_somebody_is_silent_and_he_is_named() {
 }
 
 #[test]
+fn who_has_a_volume_is_asked_before_a_group_of_fewer_is_formed() {
+    let seen = wishing(unformed("0 empty\n1 silent nopod\n2 silent nopod"), |spec| spec.replicas = 1);
+    let plan = plan(&seen);
+    assert_eq!((deed(&plan).as_str(), plan.replicas), ("-", 3));
+    assert!(plan.findings[0].message.contains("main-1"), "{:?}", plan.findings);
+}
+
+#[test]
 fn no_group_is_formed_over_data() {
     let seen = unformed("0 empty\n1 foreign\n2 empty");
     assert_eq!(deed(&plan(&seen)), "-");

@@ -91,6 +91,11 @@ fn a_disk_that_comes_back_or_is_lost_again_drops_the_new_identity() {
 }
 
 #[test]
+fn a_claim_deleted_under_the_only_voter_keeps_nobody_from_coming() {
+    assert_eq!(decide("0 leader wiping\n1 empty"), "add main-1");
+}
+
+#[test]
 fn foreign_data_is_never_wiped_and_stops_everything_else() {
     let plan = plan(&draw("0 leader\n1 voter old\n2 foreign replace"));
     assert_eq!(deed(&plan), "-");
