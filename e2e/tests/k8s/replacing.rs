@@ -106,7 +106,12 @@ fn e17_with_two_of_three_volumes_lost_nothing_is_touched_until_a_person_names_th
         let notes = orc.metadata.annotations.clone().unwrap_or_default();
         (!notes.contains_key(verb::FORCE_NEW_CLUSTER)).then_some(())
     })?;
-    ensure!(orc.events()?.contains(&EventReason::ForceNewClusterRefused.to_string()), "{:?}", orc.events()?);
+    // It is reported after the annotation is taken away.
+    until("the refusal in an event", TOLD_WITHIN, || {
+        let told = orc.events().map_err(|error| format!("{error:#}"))?;
+        let refused = told.contains(&EventReason::ForceNewClusterRefused.to_string());
+        if refused { Ok(()) } else { Err(format!("{told:?}")) }
+    })?;
     // A right wish may be refused until the quorum has been lost for long enough; people ask again.
     until("the survivor goes on alone and the others join it", Duration::from_secs(900), || {
         let wish = format!("{id}/main-0");
