@@ -47,6 +47,11 @@ fn scratch() -> PathBuf {
 pub(crate) fn play(order: &Order) -> io::Result<ExitCode> {
     chance::plant(order.seed);
     let dir = scratch();
+    // Whoever had this process's number before and was killed left its nodes' files there.
+    match std::fs::remove_dir_all(&dir) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
+        Ok(()) | Err(_) => {}
+    }
     watch(dir.clone());
     let history = play_group(order.seed, order.bug, &dir);
     // Whoever cannot remove a directory of its own has other worries.
