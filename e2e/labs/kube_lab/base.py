@@ -4,9 +4,10 @@ import fcntl
 import http.client
 import json
 import os
-import subprocess
 import sys
 import time
+
+from lab_common import Fail, run  # noqa: F401 (others have them from here)
 
 SELF = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "kube-lab")
 CACHE = os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "kube-lab")
@@ -19,20 +20,6 @@ VOLUMES_ON_NODE = "/opt/local-path-provisioner"
 
 def log(*a):
     print("kube-lab:", *a, file=sys.stderr, flush=True)
-
-
-class Fail(Exception):
-    pass
-
-
-def run(cmd, check=True, **kw):
-    kw.setdefault("stdout", subprocess.PIPE)
-    kw.setdefault("stderr", subprocess.PIPE)
-    kw.setdefault("text", True)
-    p = subprocess.run(cmd, **kw)
-    if check and p.returncode:
-        raise Fail("%s: exit %d: %s" % (" ".join(cmd), p.returncode, (p.stderr or p.stdout or "").strip()[-2000:]))
-    return p
 
 
 def write(path, text, mode=0o644):

@@ -3,8 +3,9 @@ import contextlib
 import fcntl
 import os
 import shutil
-import subprocess
 import sys
+
+from lab_common import Fail, run  # noqa: F401 (others have them from here)
 
 SELF = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "mysql-lab")
 ROOT_USER = os.geteuid() == 0
@@ -35,20 +36,6 @@ GID_BASE = 40000  # one group id per server: lets the packet filter match traffi
 
 def log(*a):
     print("mysql-lab:", *a, file=sys.stderr, flush=True)
-
-
-class Fail(Exception):
-    pass
-
-
-def run(cmd, check=True, **kw):
-    kw.setdefault("stdout", subprocess.PIPE)
-    kw.setdefault("stderr", subprocess.PIPE)
-    kw.setdefault("text", True)
-    p = subprocess.run(cmd, **kw)
-    if check and p.returncode:
-        raise Fail("%s: exit %d: %s" % (" ".join(cmd), p.returncode, (p.stderr or p.stdout or "").strip()[-2000:]))
-    return p
 
 
 def esc(s):

@@ -5,19 +5,15 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::SignedDuration;
 use orchestrator_crds::{BootstrapStatus, ConditionType, EventReason, OperationType, Reason, verb};
 use orchestrator_wire::{DataState, MemberStatus};
 
 use super::{
     Action, Flow,
-    draft::{Draft, SOON, peers},
+    draft::{Draft, FORMING_LIMIT, SOON, peers},
     view::View,
 };
 use crate::observation::VolumeState;
-
-/// A group whose members all run forms within a second; after this something is wrong that a person must see.
-const FORMING_LIMIT: SignedDuration = SignedDuration::from_mins(5);
 
 pub(super) fn decide(view: &View<'_>, draft: &mut Draft<'_>) -> Flow {
     let memory = &view.seen().memory;

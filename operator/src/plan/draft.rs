@@ -17,8 +17,8 @@ const STEADY_PAUSE: Duration = Duration::from_secs(30);
 pub(super) const SOON: Duration = Duration::from_secs(2);
 /// Until what was asked of Kubernetes can be seen.
 pub(super) const PODS_PAUSE: Duration = Duration::from_secs(5);
-/// A group whose members all run forms within a second.
-const FORMING_LIMIT: SignedDuration = SignedDuration::from_mins(5);
+/// A group whose members all run forms within a second; after this something is wrong that a person must see.
+pub(super) const FORMING_LIMIT: SignedDuration = SignedDuration::from_mins(5);
 
 /// A plan in the making.
 pub(super) struct Draft<'a> {

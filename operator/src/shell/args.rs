@@ -2,8 +2,9 @@
 
 use std::{net::SocketAddr, time::Duration};
 
-use clap::{ArgAction, Parser, ValueEnum};
+use clap::{ArgAction, Parser};
 use jiff::SignedDuration;
+use orchestrator_config::LogFormat;
 
 /// Reconciles OrchestratorCluster objects into raft groups of orchestrator.
 #[derive(Debug, Clone, Parser)]
@@ -73,8 +74,8 @@ pub struct Arguments {
     #[arg(long, env = "ORC_OPERATOR_LOG_LEVEL", default_value = "info")]
     pub log_level: tracing::Level,
 
-    /// Lines for people or objects for programs
-    #[arg(long, env = "ORC_OPERATOR_LOG_FORMAT", default_value = "text")]
+    /// text: lines for people; json: objects for programs
+    #[arg(long, env = "ORC_OPERATOR_LOG_FORMAT", default_value = "text", value_parser = log_format)]
     pub log_format: LogFormat,
 
     /// Name of this pod, for the Lease and events
@@ -84,15 +85,6 @@ pub struct Arguments {
     /// Namespace of this pod
     #[arg(long, env = "POD_NAMESPACE", hide = true)]
     pub pod_namespace: Option<String>,
-}
-
-/// How an event becomes a line of the log.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub enum LogFormat {
-    /// For people.
-    Text,
-    /// An object a line.
-    Json,
 }
 
 /// Flags that contradict each other.
@@ -149,6 +141,10 @@ fn duration(text: &str) -> Result<Duration, String> {
     let parsed: SignedDuration =
         text.parse().map_err(|_| "expected a duration such as 30s or 5m".to_owned())?;
     Duration::try_from(parsed).map_err(|_| "must not be negative".to_owned())
+}
+
+fn log_format(text: &str) -> Result<LogFormat, &'static str> {
+    LogFormat::parse(text).ok_or("write text or json")
 }
 
 fn interval(text: &str) -> Result<Duration, String> {

@@ -2,12 +2,11 @@
 
 use std::io::{self, IsTerminal};
 
+use orchestrator_config::LogFormat;
 use tracing::{Level, Subscriber, error};
 use tracing_subscriber::{
     EnvFilter, Layer, fmt::MakeWriter, layer::SubscriberExt, registry::LookupSpan, util::SubscriberInitExt,
 };
-
-use super::args::LogFormat;
 
 /// Set to anything but nothing, it forbids colour, as <https://no-color.org> asks.
 const NO_COLOR: &str = "NO_COLOR";

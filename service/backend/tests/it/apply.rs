@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use orchestrator_backend::{Backend, BackendError, Insert, Row, Value};
 
-use crate::support::{after, in_memory, key};
+use crate::support::{after, in_memory, key, pass_on};
 
 const SOON: Duration = Duration::from_secs(10);
 
@@ -18,26 +18,7 @@ struct Leaving {
 }
 
 impl Backend for Leaving {
-    fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64, BackendError> {
-        self.inner.execute(sql, values)
-    }
-
-    fn query_each(
-        &mut self,
-        sql: &str,
-        values: &[Value],
-        each: &mut dyn FnMut(Row) -> Result<(), BackendError>,
-    ) -> Result<(), BackendError> {
-        self.inner.query_each(sql, values, each)
-    }
-
-    fn insert_all(&mut self, insert: &Insert<'_>, rows: &[Vec<Value>]) -> Result<(), BackendError> {
-        self.inner.insert_all(insert, rows)
-    }
-
-    fn begin(&mut self) -> Result<(), BackendError> {
-        self.inner.begin()
-    }
+    pass_on!(inner: execute query_each insert_all begin rollback is_in_transaction);
 
     fn commit(&mut self) -> Result<(), BackendError> {
         if self.failures == 0 {
@@ -50,14 +31,6 @@ impl Backend for Leaving {
             self.inner.rollback()?;
         }
         Err(BackendError::Away("no answer".into()))
-    }
-
-    fn rollback(&mut self) -> Result<(), BackendError> {
-        self.inner.rollback()
-    }
-
-    fn is_in_transaction(&self) -> bool {
-        self.inner.is_in_transaction()
     }
 
     fn reader(&self) -> Result<Option<Box<dyn Backend>>, BackendError> {

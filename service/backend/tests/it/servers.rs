@@ -10,7 +10,7 @@ use mysql_async::prelude::Queryable as _;
 use mysql_async::{Conn, OptsBuilder};
 use orchestrator_backend::{Backend, BackendError, Insert, MySqlBackend, MySqlOptions, Password, Row, Value};
 
-use crate::support::{after, node};
+use crate::support::{after, node, pass_on};
 
 const HOW: &str =
     "no servers to test with: run service/backend/tests/with-servers cargo test -p orchestrator-backend";
@@ -182,42 +182,7 @@ struct Pooled {
 }
 
 impl Backend for Pooled {
-    fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64, BackendError> {
-        self.backend.execute(sql, values)
-    }
-
-    fn query_each(
-        &mut self,
-        sql: &str,
-        values: &[Value],
-        each: &mut dyn FnMut(Row) -> Result<(), BackendError>,
-    ) -> Result<(), BackendError> {
-        self.backend.query_each(sql, values, each)
-    }
-
-    fn insert_all(&mut self, insert: &Insert<'_>, rows: &[Vec<Value>]) -> Result<(), BackendError> {
-        self.backend.insert_all(insert, rows)
-    }
-
-    fn begin(&mut self) -> Result<(), BackendError> {
-        self.backend.begin()
-    }
-
-    fn commit(&mut self) -> Result<(), BackendError> {
-        self.backend.commit()
-    }
-
-    fn rollback(&mut self) -> Result<(), BackendError> {
-        self.backend.rollback()
-    }
-
-    fn is_in_transaction(&self) -> bool {
-        self.backend.is_in_transaction()
-    }
-
-    fn reader(&self) -> Result<Option<Box<dyn Backend>>, BackendError> {
-        self.backend.reader()
-    }
+    pass_on!(backend: execute query_each insert_all begin commit rollback is_in_transaction reader);
 }
 
 /// An empty database with the schema of this crate.

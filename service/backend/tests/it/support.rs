@@ -138,3 +138,44 @@ pub(crate) fn intent(backend: &mut dyn Backend) -> String {
     backend.write_snapshot(&file).unwrap();
     std::fs::read_to_string(file).unwrap()
 }
+
+/// Methods of a `Backend` that a field is asked for.
+macro_rules! pass_on {
+    ($field:ident: $($method:ident)*) => { $(pass_on!(@$method $field);)* };
+    (@execute $field:ident) => {
+        fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64, BackendError> {
+            self.$field.execute(sql, values)
+        }
+    };
+    (@query_each $field:ident) => {
+        fn query_each(
+            &mut self,
+            sql: &str,
+            values: &[Value],
+            each: &mut dyn FnMut(Row) -> Result<(), BackendError>,
+        ) -> Result<(), BackendError> {
+            self.$field.query_each(sql, values, each)
+        }
+    };
+    (@insert_all $field:ident) => {
+        fn insert_all(&mut self, insert: &Insert<'_>, rows: &[Vec<Value>]) -> Result<(), BackendError> {
+            self.$field.insert_all(insert, rows)
+        }
+    };
+    (@is_in_transaction $field:ident) => {
+        fn is_in_transaction(&self) -> bool {
+            self.$field.is_in_transaction()
+        }
+    };
+    (@reader $field:ident) => {
+        fn reader(&self) -> Result<Option<Box<dyn Backend>>, BackendError> {
+            self.$field.reader()
+        }
+    };
+    (@$end:ident $field:ident) => {
+        fn $end(&mut self) -> Result<(), BackendError> {
+            self.$field.$end()
+        }
+    };
+}
+pub(crate) use pass_on;

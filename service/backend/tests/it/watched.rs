@@ -4,6 +4,8 @@ use std::sync::{Arc, Mutex};
 
 use orchestrator_backend::{Backend, BackendError, Insert, Row, Value};
 
+use crate::support::pass_on;
+
 /// Tables, and how many of their rows came (`+`) or went (`-`), in the order of the statements that met any.
 pub(crate) type Changes = Arc<Mutex<Vec<String>>>;
 
@@ -27,6 +29,8 @@ impl Watched {
 }
 
 impl Backend for Watched {
+    pass_on!(backend: query_each begin commit rollback is_in_transaction reader);
+
     fn execute(&mut self, sql: &str, values: &[Value]) -> Result<u64, BackendError> {
         let rows = self.backend.execute(sql, values)?;
         if let Some(table) = sql.strip_prefix("delete from ") {
@@ -35,37 +39,8 @@ impl Backend for Watched {
         Ok(rows)
     }
 
-    fn query_each(
-        &mut self,
-        sql: &str,
-        values: &[Value],
-        each: &mut dyn FnMut(Row) -> Result<(), BackendError>,
-    ) -> Result<(), BackendError> {
-        self.backend.query_each(sql, values, each)
-    }
-
     fn insert_all(&mut self, insert: &Insert<'_>, rows: &[Vec<Value>]) -> Result<(), BackendError> {
         self.note(insert.table, '+', rows.len() as u64);
         self.backend.insert_all(insert, rows)
-    }
-
-    fn begin(&mut self) -> Result<(), BackendError> {
-        self.backend.begin()
-    }
-
-    fn commit(&mut self) -> Result<(), BackendError> {
-        self.backend.commit()
-    }
-
-    fn rollback(&mut self) -> Result<(), BackendError> {
-        self.backend.rollback()
-    }
-
-    fn is_in_transaction(&self) -> bool {
-        self.backend.is_in_transaction()
-    }
-
-    fn reader(&self) -> Result<Option<Box<dyn Backend>>, BackendError> {
-        self.backend.reader()
     }
 }
