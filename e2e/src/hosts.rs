@@ -117,7 +117,16 @@ impl Hosts {
         for n in last {
             writeln!(script, "ip addr add {}.{n}/24 dev eth0", self.net)?;
         }
-        self.hosts[index].run(&["sh"], &script)
+        self.hosts[index].run(&["sh"], &script)?;
+        self.announce()
+    }
+
+    /// What a machine does that takes an address: nobody sends to whoever had it before any more.
+    fn announce(&self) -> Result<()> {
+        let subnet = format!("{}.0/24", self.net);
+        let forget = ["ip", "neigh", "flush", "to", &subnet];
+        self.hosts.iter().try_for_each(|host| host.run(&forget, ""))?;
+        run(&forget, "")
     }
 
     /// Address with this last number on the switch.

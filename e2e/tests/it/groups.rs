@@ -7,8 +7,6 @@ use orchestrator_e2e::group::LEADER_WITHIN;
 use orchestrator_e2e::{Group, GroupPlan, holds, until};
 use rustix::process::Signal;
 
-use crate::support::exclusive;
-
 /// A planned end must not outlive what a supervisor allows.
 const ENDED_WITHIN: Duration = Duration::from_secs(5);
 
@@ -40,7 +38,6 @@ fn three_nodes_started_at_once_are_one_group() -> Result<()> {
 
 #[test]
 fn five_nodes_started_at_once_are_one_group() -> Result<()> {
-    let _alone = exclusive();
     all_at_once(5)
 }
 

@@ -1,5 +1,6 @@
 //! Stories on real servers and real processes; one binary, because each links everything anew.
 
+mod alone;
 mod audit;
 mod backends;
 mod bad_input;
@@ -12,10 +13,9 @@ mod dead_primary;
 mod discovery;
 mod disks;
 mod election;
+mod falling;
 mod frozen_primary;
 mod groups;
-mod haproxy;
-mod health;
 mod joining;
 mod leader_dies;
 mod members;
@@ -27,7 +27,6 @@ mod planned_stop;
 mod rare_stages;
 mod replacing;
 mod secure;
-mod soak;
 mod stock_timeouts;
 mod support;
 mod victim;

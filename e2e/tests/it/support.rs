@@ -1,6 +1,5 @@
 //! What several stories share.
 
-use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context, Result, ensure};
@@ -16,13 +15,6 @@ pub(crate) const RECOVERED_WITHIN: Duration = Duration::from_secs(60);
 
 /// Longer than any path from a reason to act to the act: what has not happened then does not happen.
 pub(crate) const SETTLED_FOR: Duration = Duration::from_secs(8);
-
-/// Held by stories that use both cores for themselves.
-pub(crate) fn exclusive() -> MutexGuard<'static, ()> {
-    static ONE: Mutex<()> = Mutex::new(());
-    // A story that failed has spoilt nothing that the next one uses.
-    ONE.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// A primary `a`, its replicas `b` and `c`, and `d` below `c`.
 pub(crate) const TREE: &str = "a>b,a>c,c>d";

@@ -40,7 +40,7 @@ pub use rows::{
     RecoveryFilter, RecoveryRow, RecoveryStepRow,
 };
 
-pub use snapshot::SNAPSHOT_VERSION;
+pub use snapshot::{SNAPSHOT_VERSION, check_snapshot};
 pub use sqlite::{Durability, SqliteBackend, SqliteOptions};
 pub use time::{timestamp_from_text, timestamp_to_text};
 pub use tokens::AccessTokenRow;

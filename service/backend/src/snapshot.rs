@@ -12,6 +12,7 @@ mod merge;
 mod tables;
 mod write;
 
+pub use install::check_snapshot;
 use serde::ser::SerializeMap;
 use serde::{Deserialize, Serialize, Serializer};
 

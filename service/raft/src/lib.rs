@@ -40,7 +40,7 @@ pub use crate::observer::Leadership;
 pub use crate::port::{Answerer, Copier, Machine, MachineError};
 pub use crate::settings::{Bootstrap, MAX_NODES, MembershipSource, Policy, RaftSettings, Timings};
 pub use crate::start::Wire;
-pub use crate::transport::{Acceptor, ByteStream, Dialer, TcpDialer, TlsError, TlsSettings};
+pub use crate::transport::{Acceptor, ByteStream, Dialer, Resolver, TcpDialer, TlsError, TlsSettings};
 pub use crate::work::{Access, Disk, Fate};
 
 /// The largest command that the log takes, serialized. 32 of them fit in one frame between nodes.

@@ -347,6 +347,12 @@ impl Local {
         seen.matched = Some((term, older.map_or(matched, |id| id.max(matched))));
     }
 
+    /// The index that `node_id` acknowledged to this node as the leader of `term`.
+    pub(crate) fn acknowledged_by(&self, node_id: NodeId, term: u64) -> Option<u64> {
+        let matched = lock(&self.peers).seen.get(&node_id)?.matched;
+        matched.filter(|(of, _)| *of == term).map(|(_, id)| id.index)
+    }
+
     /// A leader spoke at `received`, whom no quorum had acknowledged for `unheard_ms`: it is as live as that is young.
     pub(crate) fn heard_from_leader(&self, leader: NodeId, received: Instant, unheard_ms: u64) {
         let at = received.checked_sub(Duration::from_millis(unheard_ms));

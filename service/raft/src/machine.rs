@@ -154,6 +154,14 @@ impl Machine for BackendMachine {
         Ok(())
     }
 
+    fn check_snapshot(&mut self, file: &Path) -> Result<(), MachineError> {
+        match orchestrator_backend::check_snapshot(file) {
+            // A node that meets what it does not know stops, and says what to do.
+            Err(SnapshotError::Newer { .. }) => Ok(()),
+            other => Ok(other?),
+        }
+    }
+
     fn install_snapshot(&mut self, file: &Path, mark: &[u8]) -> Result<(), MachineError> {
         let (file, mark): (PathBuf, Vec<u8>) = (file.into(), mark.to_vec());
         let declared = self.access.run(move |backend| {

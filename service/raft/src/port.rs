@@ -12,8 +12,8 @@ use crate::member::Member;
 
 /// The replicated state: whatever the commands of the log add up to.
 ///
-/// An error from any method stops the node (see [`crate::RaftNode::fatal`]); the process should exit
-/// and be restarted, since its state may not be what the log says.
+/// An error from any method but [`check_snapshot`](Self::check_snapshot) stops the node (see
+/// [`crate::RaftNode::fatal`]); the process should exit and be restarted, since its state may not be what the log says.
 pub trait Machine: Send + 'static {
     /// The mark of the last successful [`apply`](Self::apply) or [`install_snapshot`](Self::install_snapshot).
     ///
@@ -45,6 +45,14 @@ pub trait Machine: Send + 'static {
     /// A node that joins a running group begins with it: the group's log is applied from its start, and what is left
     /// of another life, or of another group, must not shine through.
     fn write_empty(&mut self, file: &Path) -> Result<(), MachineError>;
+
+    /// Whether [`install_snapshot`](Self::install_snapshot) could read `file`, which a peer sent. Changes nothing.
+    ///
+    /// An error refuses that file and does not stop the node.
+    fn check_snapshot(&mut self, file: &Path) -> Result<(), MachineError> {
+        let _ = file;
+        Ok(())
+    }
 
     /// Replaces the replicated state by that of `file` and stores `mark`, in one transaction.
     ///

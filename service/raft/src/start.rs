@@ -25,7 +25,7 @@ use crate::port::{Answerer, Machine};
 use crate::settings::{Checked, Policy, RaftSettings, Timings};
 use crate::state::{FoundingState, MachineThread, StateMachine};
 use crate::transport::{
-    Acceptor, Complaints, Dialer, Installing, Links, MAX_ENTRIES, Server, TcpAcceptor, TcpDialer, Tls,
+    Acceptor, Complaints, Dialer, Installing, Links, MAX_ENTRIES, Room, Server, TcpAcceptor, TcpDialer, Tls,
     TlsSettings,
 };
 use crate::types::Raft;
@@ -181,6 +181,7 @@ impl RaftNode {
             order: order.subscribe(),
         };
         local.spawn(server.run(wire.acceptor));
+        local.spawn(links.clone().keep_in_touch(raft.subscribe()));
         local.spawn(observer.run());
         local.spawn(formation.run());
         local.spawn(Keeper { changer: changer.clone(), pending }.run());
@@ -227,6 +228,7 @@ impl Program {
             founding,
             installing: Installing::default(),
             complaints: Complaints::default(),
+            room: Room::default(),
         })
     }
 }

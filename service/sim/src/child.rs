@@ -71,9 +71,11 @@ pub(crate) fn play(order: &Order) -> io::Result<ExitCode> {
 
 /// The figures of a history, in the order of [`crate::many::Figures`].
 fn summary(history: &GroupHistory) -> String {
-    let GroupHistory { simulated_ms, messages, faults, changes, terms, confirmed, compared, digest, .. } =
-        history;
-    format!("figures {simulated_ms} {messages} {faults} {changes} {terms} {confirmed} {compared} {digest}")
+    let GroupHistory { simulated_ms, messages, faults, changes, rescues, terms, confirmed, .. } = history;
+    let GroupHistory { compared, digest, .. } = history;
+    format!(
+        "figures {simulated_ms} {messages} {faults} {changes} {rescues} {terms} {confirmed} {compared} {digest}"
+    )
 }
 
 /// Ends a process whose time does not pass.

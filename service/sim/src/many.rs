@@ -33,9 +33,9 @@ struct Played {
     story: Vec<String>,
 }
 
-/// In the order in which a child prints them: simulated milliseconds, messages, faults, changes of members, terms,
-/// confirmed commands, comparisons of health, digest.
-pub(crate) type Figures = [u64; 8];
+/// In the order in which a child prints them: simulated milliseconds, messages, faults, changes of members, lost majorities,
+/// terms, confirmed commands, comparisons of health, digest.
+pub(crate) type Figures = [u64; 9];
 
 impl Many {
     /// Plays all, prints what came of them; whether everything held. A planted mistake is looked for until it is caught.
@@ -136,17 +136,19 @@ impl Many {
         )?;
         writeln!(
             out,
-            "{} faults, {} changes of members, {} terms, {} confirmed commands, {} comparisons of health",
+            "{} faults, {} changes of members, {} lost majorities, {} terms, {} confirmed commands, {} comparisons of \
+             health",
             sum(2),
             sum(3),
             sum(4),
             sum(5),
-            sum(6)
+            sum(6),
+            sum(7)
         )?;
         let digest = played
             .iter()
             .filter_map(|one| one.figures)
-            .fold(0, |all, figures| all ^ figures[7].rotate_left(1));
+            .fold(0, |all, figures| all ^ figures[8].rotate_left(1));
         let seeds: Vec<String> = broken.iter().map(|one| one.label()).collect();
         writeln!(out, "digest {digest:016x}, {} violations {}", seeds.len(), seeds.join(", "))
     }

@@ -44,6 +44,26 @@ impl dyn Backend + '_ {
     }
 }
 
+/// Whether the file at `path` could be installed, as far as that can be told from the file alone.
+///
+/// # Errors
+/// It is damaged, of a newer version or unreadable.
+pub fn check_snapshot(path: &Path) -> Result<(), SnapshotError> {
+    verify(path, &mut Prints::none())?;
+    let (mut lines, missing) = (Lines::open(path)?, MissingRows::new());
+    let _header = lines.next()?;
+    let mut section: Option<Section<'_>> = None;
+    while let Some(line) = lines.next()? {
+        if line.starts_with(b"[") {
+            let section = section.as_ref().ok_or_else(|| damaged("a row before its table"))?;
+            section.check_width(&values_of(&line)?)?;
+        } else if let Ok(next) = serde_json::from_slice::<TableLine>(&line) {
+            section = Some(Section::begin(&next, &missing)?);
+        }
+    }
+    Ok(())
+}
+
 fn damaged(reason: impl Into<String>) -> SnapshotError {
     SnapshotError::Damaged { reason: reason.into() }
 }
@@ -178,10 +198,15 @@ impl<'m> Section<'m> {
         self.missing.is_none_or(|missing| missing.has(line))
     }
 
-    fn put(&mut self, backend: &mut dyn Backend, values: Vec<Value>) -> Result<(), SnapshotError> {
-        if self.columns.len() != values.len() {
-            return Err(damaged(format!("a row of {} has the wrong width", self.table.name)));
+    fn check_width(&self, values: &[Value]) -> Result<(), SnapshotError> {
+        if self.columns.len() == values.len() {
+            return Ok(());
         }
+        Err(damaged(format!("a row of {} has the wrong width", self.table.name)))
+    }
+
+    fn put(&mut self, backend: &mut dyn Backend, values: Vec<Value>) -> Result<(), SnapshotError> {
+        self.check_width(&values)?;
         make_way(backend, self.table, &self.columns, &values)?;
         self.bytes += values.iter().map(Value::len).sum::<usize>();
         self.rows.push(values);

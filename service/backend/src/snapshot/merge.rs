@@ -43,6 +43,11 @@ pub(super) struct Prints {
 }
 
 impl Prints {
+    /// For nobody who compares.
+    pub(super) fn none() -> Self {
+        Self { of: BTreeMap::new(), current: None }
+    }
+
     /// For tables that hold something here.
     pub(super) fn of_filled(backend: &mut dyn Backend) -> Result<Self, BackendError> {
         let mut of = BTreeMap::new();

@@ -47,6 +47,12 @@ impl FoundingState {
             .await
     }
 
+    /// Whether a file that a peer sent holds a state at all.
+    pub(crate) async fn check(&self, file: &SnapshotFile) -> io::Result<()> {
+        let path = file.path.clone();
+        self.host.run(move |machine| Ok(machine.check_snapshot(&path).map_err(failed))).await?
+    }
+
     /// Replaces the state of this node. No entry of any log counts as applied to it.
     pub(crate) async fn install(&self, part: Part) -> io::Result<()> {
         let mark = Mark::default().encode()?;

@@ -13,6 +13,14 @@ const FORGET_AFTER: Duration = Duration::from_secs(600);
 /// Strangers choose what is written here, so there is a limit to it.
 const MAX_REMEMBERED: usize = 64;
 
+/// Longer than any reason that a node gives.
+const LONGEST_TEXT: usize = 1000;
+
+/// What a peer had a part in, as one line that is not too long.
+pub(super) fn printable(text: &str) -> String {
+    text.chars().take(LONGEST_TEXT).map(|c| if c.is_control() { ' ' } else { c }).collect()
+}
+
 /// Who was complained about, why, and when.
 #[derive(Default)]
 pub(crate) struct Complaints(Mutex<HashMap<(String, String), Instant>>);
@@ -45,6 +53,12 @@ mod tests {
         let news = |peer, reason| said.is_new_at(now, peer, reason);
         assert!(news("a", "why") && news("b", "why") && news("a", "another") && !news("a", "why"));
         assert!(said.is_new_at(now + FORGET_AFTER, "a", "why"));
+    }
+
+    #[test]
+    fn strangers_write_no_lines_of_their_own_into_the_log() {
+        assert_eq!(printable("a\n2026 INFO all is well\x1b[2J"), "a 2026 INFO all is well [2J");
+        assert_eq!(printable(&"é".repeat(LONGEST_TEXT + 1)), "é".repeat(LONGEST_TEXT));
     }
 
     #[test]

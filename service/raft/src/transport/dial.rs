@@ -1,24 +1,21 @@
 //! The bytes below the protocol, behind traits so that a simulated network can take their place.
 
-use std::collections::HashMap;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::pin;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures::future::BoxFuture;
 use tokio::io::{AsyncRead, AsyncWrite};
-use tokio::net::{TcpListener, TcpStream, lookup_host};
+use tokio::net::{TcpListener, TcpStream};
 
+use super::names::{Names, Resolver};
 use crate::error::StartError;
-use crate::local::lock;
 use crate::member::PeerName;
 
 /// One address gets this long before the next one of the same name is tried.
 const ADDRESS_LIMIT: Duration = Duration::from_secs(1);
-/// Resolving a name gets this long; a resolver that hangs is as bad as one that does not know.
-const RESOLVE_LIMIT: Duration = Duration::from_secs(2);
 /// A resolver answers in milliseconds; after this time a peer is sought where it was before, too.
 const KNOWN_AFTER: Duration = Duration::from_millis(200);
 /// An address of before gets this long: it is a second chance, and must not keep the first one waiting.
@@ -34,6 +31,12 @@ pub trait Dialer: Send + Sync + 'static {
     ///
     /// Where it leads to the wrong node, the handshake finds out.
     fn dial(&self, name: String) -> BoxFuture<'static, io::Result<Box<dyn ByteStream>>>;
+
+    /// Finds out where `name` leads, for the time when nobody can say it. Nothing, unless there is something to know.
+    fn look_up(&self, name: String) -> BoxFuture<'static, ()> {
+        let _ = name;
+        Box::pin(async {})
+    }
 }
 
 /// Accepts connections of peers.
@@ -42,39 +45,50 @@ pub trait Acceptor: Send + 'static {
     fn accept(&mut self) -> BoxFuture<'_, io::Result<(Box<dyn ByteStream>, String)>>;
 }
 
-/// Plain TCP and the system's resolver.
-///
-/// It remembers where each name led last, for the time in which the resolver is silent: a machine that is lost may
-/// have been the one that answered for names, and the others must be able to elect. Who answers at the old address
-/// has to prove all the same that it is the node that is wanted.
+/// Plain TCP and a resolver, the system's by default.
 #[derive(Debug, Clone, Default)]
 pub struct TcpDialer {
-    known: Arc<Mutex<HashMap<String, SocketAddr>>>,
+    names: Names,
+}
+
+impl TcpDialer {
+    /// With another resolver than the system's.
+    pub fn resolving_by(resolver: Arc<dyn Resolver>) -> Self {
+        Self { names: Names::of(resolver) }
+    }
 }
 
 impl Dialer for TcpDialer {
     fn dial(&self, name: String) -> BoxFuture<'static, io::Result<Box<dyn ByteStream>>> {
-        let known = self.known.clone();
+        let names = self.names.clone();
         Box::pin(async move {
-            let last = lock(&known).get(&name).copied();
-            let stream = match last {
-                Some(address) => resolved_or_known(&name, address).await?,
-                None => resolved(&name).await?,
+            let known = names.known(&name);
+            let stream = match known.is_empty() {
+                true => resolved(&names, &name).await?,
+                false => resolved_or_known(&names, &name, known).await?,
             };
-            lock(&known).insert(name, stream.peer_addr()?);
+            names.led(name, stream.peer_addr()?);
             stream.set_nodelay(true)?;
             Ok(Box::new(stream) as Box<dyn ByteStream>)
         })
     }
+
+    fn look_up(&self, name: String) -> BoxFuture<'static, ()> {
+        let names = self.names.clone();
+        Box::pin(async move { names.look_up(&name).await })
+    }
 }
 
 /// Connects to an address that the resolver gives now.
-async fn resolved(name: &str) -> io::Result<TcpStream> {
-    let found = tokio::time::timeout(RESOLVE_LIMIT, lookup_host(name)).await;
-    let addresses = found.map_err(|_| timed_out("resolving the name"))??;
+async fn resolved(names: &Names, name: &str) -> io::Result<TcpStream> {
+    first_of(names.resolve(name).await?, ADDRESS_LIMIT).await
+}
+
+/// Connects to the first of these that takes a connection within `limit`.
+async fn first_of(addresses: Vec<SocketAddr>, limit: Duration) -> io::Result<TcpStream> {
     let mut last = io::Error::new(io::ErrorKind::NotFound, "the name has no address");
     for address in addresses {
-        match connected(address, ADDRESS_LIMIT).await {
+        match connected(address, limit).await {
             Ok(stream) => return Ok(stream),
             Err(error) => last = error,
         }
@@ -82,14 +96,14 @@ async fn resolved(name: &str) -> io::Result<TcpStream> {
     Err(last)
 }
 
-/// As [`resolved`], and to the address that was right before while that takes long or fails.
-async fn resolved_or_known(name: &str, address: SocketAddr) -> io::Result<TcpStream> {
-    let mut resolved = pin!(resolved(name));
+/// As [`resolved`], and to what was right before while that takes long or fails.
+async fn resolved_or_known(names: &Names, name: &str, known: Vec<SocketAddr>) -> io::Result<TcpStream> {
+    let mut resolved = pin!(resolved(names, name));
     let early = tokio::time::timeout(KNOWN_AFTER, &mut resolved).await;
     if let Ok(Ok(stream)) = early {
         return Ok(stream);
     }
-    let known = connected(address, KNOWN_LIMIT);
+    let known = first_of(known, KNOWN_LIMIT);
     match early {
         Ok(done) => match known.await {
             Ok(stream) => Ok(stream),
@@ -116,7 +130,7 @@ async fn connected(address: SocketAddr, limit: Duration) -> io::Result<TcpStream
     tokio::time::timeout(limit, TcpStream::connect(address)).await.map_err(|_| timed_out("connecting"))?
 }
 
-fn timed_out(what: &str) -> io::Error {
+pub(super) fn timed_out(what: &str) -> io::Error {
     io::Error::new(io::ErrorKind::TimedOut, format!("{what} took too long"))
 }
 
@@ -182,7 +196,7 @@ mod tests {
         let dialer = TcpDialer::default();
         let name = format!("gone.invalid:{}", address.port());
         assert!(dialer.dial(name.clone()).await.is_err(), "somebody knows a name that cannot be");
-        lock(&dialer.known).insert(name.clone(), address);
+        dialer.names.led(name.clone(), address);
         dialer.dial(name).await.map(drop).expect("it listens where it listened");
     }
 
@@ -193,10 +207,10 @@ mod tests {
         let name = format!("localhost:{}", address.port());
         // Of a network for documentation: nobody answers there.
         let old = SocketAddr::from(([192, 0, 2, 1], 9));
-        lock(&dialer.known).insert(name.clone(), old);
+        dialer.names.led(name.clone(), old);
         let dialled = tokio::time::timeout(KNOWN_AFTER, dialer.dial(name.clone())).await;
         dialled.expect("the resolver's address comes first").map(drop).expect("it listens");
-        assert_eq!(lock(&dialer.known).get(&name), Some(&address));
+        assert_eq!(dialer.names.known(&name).first(), Some(&address));
     }
 
     #[test]

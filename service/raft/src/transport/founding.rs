@@ -5,7 +5,8 @@ use tracing::info;
 
 use super::incoming::Incoming;
 use super::network::SnapshotBegin;
-use super::server::{Answer, Problem, Server, Session, read};
+use super::server::{Answer, Problem, Server, read};
+use super::session::Session;
 use super::wire::{Frame, Kind};
 use crate::member::PeerName;
 use crate::state::{Part, SNAPSHOT_FORMAT, SnapshotFile};
@@ -54,8 +55,9 @@ impl Server {
             return Ok(Vec::new());
         }
         let (_, file) = work.blocking(move || current.finish()).await.map_err(failed)?;
-        let bytes = file.bytes;
-        self.founding.install(Part(file)).await.map_err(failed)?;
+        let (bytes, part) = (file.bytes, Part(file));
+        self.founding.check(&part.0).await.map_err(|error| Problem::Refused(error.to_string()))?;
+        self.founding.install(part).await.map_err(failed)?;
         info!(node = self.local.name(), bytes, "took over the state of the node that forms the group");
         Ok(Vec::new())
     }

@@ -3,27 +3,36 @@
 //! A connection carries one exchange at a time. It is taken out of the pool for an exchange and put
 //! back only when that was answered, so an exchange that was given up never confuses the next one.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::io;
 use std::pin::pin;
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
+use futures::future::join_all;
+use openraft::async_runtime::WatchReceiver;
 use tokio::io::AsyncWriteExt;
 use tokio::sync::{oneshot, watch};
 use tokio::time::{Instant, timeout_at};
 
+use super::complaints::printable;
 use super::dial::{ByteStream, Dialer};
+use super::plausible;
 use super::tls::{Vintage, reason_of};
 use super::wire::{self, Frame, Header, Hello, Kind, MAX_FRAME, MAX_HELLO, NodeReport, PROTOCOL, Purpose};
 use crate::local::{Local, lock};
 use crate::member::NodeId;
+use crate::types::Raft;
 
 /// Idle connections kept per peer and lane; more are only made by parallel questions.
 const MAX_IDLE: usize = 4;
 /// Connection and handshake together. Longer than one heartbeat: a slow resolver must not keep a
 /// peer away for ever, so the attempt goes on when the caller has given up.
 const DIAL_LIMIT: Duration = Duration::from_secs(5);
+
+/// How old at most the addresses are by which peers are found when nobody answers for names, and what is said of peers
+/// that could not be reached.
+const TOUCH_EVERY: Duration = Duration::from_secs(10);
 
 /// Separate connections, so that a heartbeat never waits behind entries or a raft snapshot.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
@@ -82,6 +91,53 @@ impl Links {
             })
         });
         link.clone()
+    }
+
+    /// Keeps what is known of the peers from growing old: where they are, so that an election finds them when nobody
+    /// answers for names; and who cannot be reached, also on a node that has nothing to say to them.
+    pub(crate) async fn keep_in_touch(self: Arc<Self>, raft: watch::Receiver<Option<Raft>>) {
+        loop {
+            let members = self.members_of(raft.borrow().as_ref());
+            let round = async {
+                let names = self.names_of_peers(&members);
+                join_all(names.into_iter().map(|name| self.dialer.look_up(name))).await;
+                join_all(members.iter().map(|(id, name)| self.ask_again(*id, name))).await;
+                tokio::time::sleep(TOUCH_EVERY).await;
+            };
+            tokio::select! {
+                biased;
+                () = self.local.stop.cancelled() => return,
+                () = round => {}
+            }
+        }
+    }
+
+    /// The members of the group and under which names they are found; nobody before there is one.
+    fn members_of(&self, raft: Option<&Raft>) -> BTreeMap<NodeId, String> {
+        let Some(raft) = raft else { return BTreeMap::new() };
+        let metrics = raft.metrics();
+        let metrics = metrics.borrow_watched();
+        let nodes = metrics.membership_config.nodes();
+        nodes.map(|(id, info)| (*id, self.local.member(*id, info).raft_addr)).collect()
+    }
+
+    /// The members of the group, and those that this node's list names.
+    fn names_of_peers(&self, members: &BTreeMap<NodeId, String>) -> BTreeSet<String> {
+        let listed = self.local.nodes();
+        let listed = listed.iter().map(|name| name.as_str().to_owned());
+        let mut names: BTreeSet<String> = listed.chain(members.values().cloned()).collect();
+        names.remove(self.local.name());
+        names
+    }
+
+    /// Calls a member that could not be reached; the call itself notes whether it can be now.
+    async fn ask_again(&self, node_id: NodeId, name: &str) {
+        if self.local.problem_with(name).is_none() {
+            return;
+        }
+        let Ok(report) = wire::encode(&self.local.report()) else { return };
+        let _ =
+            self.to(node_id, name, Lane::Ask).call(Kind::Report, &report, Instant::now() + DIAL_LIMIT).await;
     }
 
     /// Asks whoever answers under `name` what it is; a connection of its own.
@@ -333,6 +389,7 @@ impl Connection {
                 .map_err(|error| LinkError::Refused(format!("its handshake cannot be read: {error}")))?,
             other => return Err(LinkError::Refused(format!("it answers a handshake with {other:?}"))),
         };
+        plausible::check_report(&report, plausible::own_term(local)).map_err(LinkError::Refused)?;
         if purpose == Purpose::Member {
             check_welcome(&connection.header, &report).map_err(LinkError::Refused)?;
             local.meet(&report).map_err(LinkError::Refused)?;
@@ -395,5 +452,5 @@ pub(super) fn other_epoch(name: &str, theirs: u64, ours: u64) -> String {
 }
 
 fn text(body: &[u8]) -> String {
-    String::from_utf8_lossy(body).into_owned()
+    printable(&String::from_utf8_lossy(body))
 }

@@ -18,6 +18,7 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::link::{Lane, LinkError, Links};
+use super::plausible;
 use super::votes::OwnVotes;
 use super::wire::{Kind, decode, encode};
 use crate::events::{EventKind, Happening, Round};
@@ -121,9 +122,21 @@ impl Network {
         let kind = if round == Round::Trial { Kind::PreVote } else { Kind::Vote };
         let limit = limit.saturating_sub(BEFORE_THE_LIBRARY);
         let answer = self.call(Lane::Election, kind, &rpc, limit).await;
+        let answer = answer.and_then(|answer| {
+            self.sensible(plausible::check_voted(&answer, rpc.vote.leader_id.term)).map(|()| answer)
+        });
         let heard = answer.as_ref().map_err(ToString::to_string);
         self.votes.heard(local, round, &rpc, (self.target, &self.name), heard);
         answer.map_err(|error| self.error(RPCTypes::Vote, limit, &error))
+    }
+
+    /// What no correct peer answers is kept from the raft library.
+    fn sensible(&self, verdict: Result<(), String>) -> Result<(), LinkError> {
+        verdict.map_err(|reason| {
+            let error = LinkError::Refused(format!("its answer makes no sense: {reason}"));
+            self.links.local().not_reached(&self.name, &error.to_string());
+            error
+        })
     }
 
     /// The first entries that a peer acknowledged in a term.
@@ -195,7 +208,10 @@ impl Network {
             link.call(Kind::SnapshotChunk, &chunk, Instant::now() + CHUNK_LIMIT).await?;
         }
         let answer = link.call(Kind::SnapshotEnd, &[], Instant::now() + INSTALL_LIMIT).await?;
-        decode(&answer).map_err(|error| LinkError::Failed(format!("its answer cannot be read: {error}")))
+        let answer: SnapshotResponse<TypeConfig> = decode(&answer)
+            .map_err(|error| LinkError::Failed(format!("its answer cannot be read: {error}")))?;
+        let term = vote.leader_id.term;
+        self.sensible(plausible::check_term(answer.vote.leader_id.term, term)).map(|()| answer)
     }
 }
 
@@ -230,10 +246,14 @@ impl RaftNetworkV2<TypeConfig> for Network {
             Lane::Heartbeat => option.hard_ttl().saturating_sub(BEFORE_THE_LIBRARY),
             _ => APPEND_LIMIT,
         };
+        let (local, term) = (self.links.local(), rpc.vote.leader_id.term);
         let answer = self.call(self.lane, Kind::AppendEntries, &rpc, limit).await;
+        let answer = answer.and_then(|answer| {
+            let acknowledged = local.acknowledged_by(self.target, term);
+            self.sensible(plausible::check_appended(&answer, &rpc, term, acknowledged)).map(|()| answer)
+        });
         let answer = answer.map_err(|error| self.error(RPCTypes::AppendEntries, limit, &error))?;
         if let (AppendEntriesResponse::Success, Some(last)) = (&answer, rpc.entries.last()) {
-            let term = rpc.vote.leader_id.term;
             self.links.local().acknowledged(self.target, term, last.log_id);
             self.tell_replicating(term, Some(last.log_id.index));
         }
@@ -263,6 +283,9 @@ impl RaftNetworkV2<TypeConfig> for Network {
     ) -> RpcResult<TransferLeaderResponse<TypeConfig>> {
         let limit = option.hard_ttl().saturating_sub(BEFORE_THE_LIBRARY);
         let answer = self.call(Lane::Election, Kind::TransferLeader, &request, limit).await;
+        let term = request.from_leader().leader_id.term;
+        let answer = answer
+            .and_then(|answer| self.sensible(plausible::check_transferred(&answer, term)).map(|()| answer));
         answer.map_err(|error| self.error(RPCTypes::TransferLeader, limit, &error))
     }
 

@@ -7,23 +7,26 @@ use std::time::Duration;
 
 use futures::FutureExt;
 use openraft::async_runtime::WatchReceiver;
+use openraft::raft::AppendEntriesRequest;
 use rustls::pki_types::CertificateDer;
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 use tokio::io::AsyncReadExt;
 use tokio::runtime::Handle;
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, watch};
 use tracing::{error, warn};
 
-use super::complaints::Complaints;
+use super::complaints::{Complaints, printable};
 use super::dial::{Acceptor, ByteStream};
-use super::incoming::Incoming;
 use super::link::other_epoch;
+use super::places::{Place, Places};
+use super::plausible::{self, Speaker};
+use super::session::{Room, Session};
 use super::snapshot::Installing;
-use super::tls::{self, Shown, Vintage};
+use super::tls::{self, Shown};
 use super::wire::{
-    self, Assign, Beginning, FIRST_EPOCH, Frame, Header, Hello, Kind, MAX_FRAME, MAX_HELLO, NodeReport,
-    PROTOCOL, Purpose, Spoken,
+    self, Assign, Beginning, FIRST_EPOCH, Frame, Header, Hello, Kind, MAX_HELLO, NodeReport, PROTOCOL,
+    Purpose, Spoken,
 };
 use crate::events::Round;
 use crate::guard::message;
@@ -33,10 +36,8 @@ use crate::member::{Member, NodeId, PeerName};
 use crate::port::Answerer;
 use crate::settings::Bootstrap;
 use crate::state::FoundingState;
-use crate::types::Raft;
+use crate::types::{Raft, TypeConfig};
 
-/// Connections served at once: nine nodes with five lanes each, twice while they reconnect, and room.
-const MAX_CONNECTIONS: usize = 128;
 /// A peer says who it is within this time, or is closed.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(5);
 /// The raft core starts within this time once the group calls.
@@ -61,40 +62,13 @@ pub(crate) struct Server {
     pub(crate) founding: FoundingState,
     pub(crate) installing: Installing,
     pub(crate) complaints: Complaints,
-}
-
-/// One admitted connection.
-pub(super) struct Session {
-    peer: Option<Member>,
-    /// The name that its certificate proved; `None` without TLS, where a name is a claim.
-    pub(super) proven: Option<PeerName>,
-    /// The files that proved it; `None` without TLS.
-    vintage: Option<Vintage>,
-    pub(super) incoming: Option<Incoming>,
-}
-
-impl Session {
-    /// The next request; `None` when there is none any more, or the peer must prove anew who it is.
-    async fn next(&mut self, stream: &mut Box<dyn ByteStream>) -> Option<Frame> {
-        let Self { vintage, .. } = self;
-        let outdated = async {
-            match vintage {
-                Some(vintage) => vintage.passes().await,
-                None => std::future::pending().await,
-            }
-        };
-        tokio::select! {
-            biased;
-            () = outdated => None,
-            frame = wire::read_frame(stream, MAX_FRAME, super::IDLE_LIMIT) => frame.ok(),
-        }
-    }
+    pub(crate) room: Room,
 }
 
 impl Server {
     /// Accepts connections until the node stops.
     pub(crate) async fn run(self: Arc<Self>, mut acceptor: Box<dyn Acceptor>) {
-        let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+        let places = Arc::<Places>::default();
         loop {
             let accepted = tokio::select! {
                 biased;
@@ -109,37 +83,48 @@ impl Server {
                     continue;
                 }
             };
-            let Ok(place) = places.clone().try_acquire_owned() else {
-                warn!(node = self.local.name(), %from, "too many raft connections, one is closed");
-                continue;
-            };
-            let server = self.clone();
-            self.local.spawn(async move {
-                let served = async {
-                    tokio::select! {
-                        biased;
-                        () = server.local.stop.cancelled() => {}
-                        () = server.serve(stream, &from) => {}
-                    }
-                };
-                // Whatever a peer sends must not end this node.
-                if let Err(panic) = AssertUnwindSafe(served).catch_unwind().await {
-                    let panic = message(&*panic);
-                    error!(node = server.local.name(), %from, error = panic, "a raft connection was given up");
-                }
-                drop(place);
-            });
+            match places.take() {
+                Some(place) => drop(self.local.spawn(self.clone().visit(stream, from, place))),
+                None => self.complain(host_of(&from), "too many raft connections, one is closed"),
+            }
         }
     }
 
-    async fn serve(&self, stream: Box<dyn ByteStream>, from: &str) {
+    /// Serves a connection until its end, this node's, or that of its place.
+    async fn visit(self: Arc<Self>, stream: Box<dyn ByteStream>, from: String, place: Place) {
+        let served = async {
+            tokio::select! {
+                biased;
+                () = self.local.stop.cancelled() => {}
+                () = place.is_needed() => {
+                    self.complain(host_of(&from), "too many raft connections, the longest silent one is closed");
+                }
+                () = self.serve(stream, &from, &place) => {}
+            }
+        };
+        // Whatever a peer sends must not end this node.
+        if let Err(panic) = AssertUnwindSafe(served).catch_unwind().await {
+            let panic = message(&*panic);
+            error!(node = self.local.name(), %from, error = panic, "a raft connection was given up");
+        }
+    }
+
+    /// Says in the log that a peer was not served, and why; once, not at each of its attempts.
+    fn complain(&self, peer: &str, reason: &str) {
+        let (peer, reason) = (printable(peer), printable(reason));
+        if self.complaints.is_new(&peer, &reason) {
+            warn!(node = self.local.name(), peer, error = reason, "refused a peer");
+        }
+    }
+
+    async fn serve(&self, stream: Box<dyn ByteStream>, from: &str, place: &Place) {
         let admitted = wire::in_time(HANDSHAKE_LIMIT, self.open(stream)).await;
         let (mut stream, mut session) = match admitted {
             Ok(Some(admitted)) => admitted,
             Ok(None) => return,
             Err(error) if error.kind() == io::ErrorKind::InvalidData => {
-                let host = from.rsplit_once(':').map_or(from, |(host, _)| host);
-                if self.complaints.is_new(host, &error.to_string()) {
+                if self.complaints.is_new(host_of(from), &error.to_string()) {
+                    let error = printable(&error.to_string());
                     warn!(node = self.local.name(), %from, %error, "closed a connection to the raft port");
                 }
                 return;
@@ -147,18 +132,26 @@ impl Server {
             // A peer that hangs up again is a port check, or gone.
             Err(_) => return,
         };
-        while let Some(frame) = session.next(&mut stream).await {
+        if session.peer.is_some() && !place.admit() {
+            return self.complain(host_of(from), "too many connections of members, one is closed");
+        }
+        while let Some((frame, _room)) = session.next(&mut stream, &self.room).await {
+            place.serve();
             let answer = tokio::time::timeout(SERVE_LIMIT, self.answer(&mut session, frame)).await;
             let (kind, body) = match answer {
                 Ok(Ok(body)) => (Kind::Reply, body),
                 Ok(Err(Problem::Failed(text))) => (Kind::Failed, text.into_bytes()),
-                Ok(Err(Problem::Refused(text))) => (Kind::Refused, text.into_bytes()),
+                Ok(Err(Problem::Refused(text))) => {
+                    self.complain(session.name.as_str(), &text);
+                    (Kind::Refused, text.into_bytes())
+                }
                 Err(_) => (Kind::Failed, b"it took too long".to_vec()),
             };
             let written = self.write(&mut stream, kind, &body).await;
             if kind == Kind::Refused || written.is_err() {
                 return;
             }
+            place.served();
         }
     }
 
@@ -214,6 +207,9 @@ impl Server {
         }
         let frame = wire::read_frame(stream, MAX_HELLO, HANDSHAKE_LIMIT).await?;
         let hello: Hello = wire::decode(&frame.body)?;
+        if let Err(reason) = plausible::check_report(&hello.report, plausible::own_term(&self.local)) {
+            return self.refuse(stream, "a peer", &reason).await;
+        }
         if frame.header.kind != Kind::Hello {
             return self.refuse(stream, hello.report.name.as_str(), "a handshake comes first").await;
         }
@@ -230,12 +226,23 @@ impl Server {
         if hello.purpose == Purpose::Probe && hello.report.is_empty() {
             self.local.knocked(&hello.report.name);
         }
-        self.local.compare_members(&hello.report);
+        if hello.purpose == Purpose::Member {
+            self.hear_members(frame.header.from, &hello.report);
+        }
         self.write(stream, Kind::Welcome, &wire::encode(&self.local.report())?).await?;
         let peer = (hello.purpose == Purpose::Member)
             .then(|| self.local.member(frame.header.from, &hello.report.info));
-        let (proven, vintage) = shown.map(|shown| (hello.report.name, shown.vintage)).unzip();
-        Ok(Some(Session { peer, proven, vintage, incoming: None }))
+        let name = hello.report.name;
+        let (proven, vintage) = shown.map(|shown| (name.clone(), shown.vintage)).unzip();
+        Ok(Some(Session { peer, name, proven, vintage, incoming: None }))
+    }
+
+    /// Hears from `from` who the members are. Whoever is none of them, or only asks what this node is, has no say in
+    /// whether it was removed.
+    fn hear_members(&self, from: NodeId, report: &NodeReport) {
+        if report.members.as_ref().is_some_and(|members| members.ids.contains(&from)) {
+            self.local.compare_members(report);
+        }
     }
 
     /// The certificate must name the host that the peer says it is, and the one that the group knows it by.
@@ -262,9 +269,7 @@ impl Server {
         peer: &str,
         reason: &str,
     ) -> io::Result<Option<Session>> {
-        if self.complaints.is_new(peer, reason) {
-            warn!(node = self.local.name(), peer, error = reason, "refused a peer");
-        }
+        self.complain(peer, reason);
         self.write(stream, Kind::Refused, reason.as_bytes()).await?;
         Ok(None)
     }
@@ -280,6 +285,9 @@ impl Server {
             ));
         }
         self.check_own_name(header.from, &hello.report.name)?;
+        if hello.report.node_id != Some(header.from) {
+            return Err(format!("it calls itself node {}, and another one as well", header.from));
+        }
         self.local.meet(&hello.report)?;
         // The group calls, so it was formed with this assignment.
         self.called.notify_one();
@@ -361,6 +369,10 @@ impl Server {
         };
         let identity = self.local.identity().ok_or_else(|| Problem::Refused("no identity".into()))?;
         self.check_addressee(&identity, &frame.header).map_err(Problem::Refused)?;
+        if frame.header.from != peer.node_id {
+            let text = format!("this is a connection of node {}, not {}", peer.node_id, frame.header.from);
+            return Err(Problem::Refused(text));
+        }
         if frame.header.kind == Kind::Ask {
             let answering = self.answerer.answer(peer, frame.body);
             let answer = self.local.tasks.spawn_on(answering, &self.program).await;
@@ -368,8 +380,9 @@ impl Server {
         }
         if frame.header.kind == Kind::Report {
             let report: NodeReport = read(&frame.body)?;
+            plausible::check_report(&report, plausible::own_term(&self.local)).map_err(Problem::Refused)?;
             self.local.note_list(frame.header.from, report.nodes.clone());
-            self.local.compare_members(&report);
+            self.hear_members(frame.header.from, &report);
             return wire::encode(&self.local.report()).map_err(|error| Problem::Failed(error.to_string()));
         }
         let raft = self.raft.borrow().clone().ok_or_else(|| Problem::Failed("not started".into()))?;
@@ -377,7 +390,11 @@ impl Server {
             Kind::AppendEntries => self.append(&raft, &peer, &frame).await,
             Kind::Vote => self.vote(&raft, &peer, Round::Vote, &frame.body).await,
             Kind::PreVote => self.vote(&raft, &peer, Round::Trial, &frame.body).await,
-            Kind::TransferLeader => reply(raft.handle_transfer_leader(read(&frame.body)?).await),
+            Kind::TransferLeader => {
+                let wish = read(&frame.body)?;
+                self.speaker(&raft, &peer).transfer(&wish).map_err(Problem::Refused)?;
+                reply(raft.handle_transfer_leader(wish).await)
+            }
             Kind::SnapshotBegin | Kind::SnapshotChunk | Kind::SnapshotEnd => {
                 self.snapshot(&raft, session, &peer, frame).await
             }
@@ -385,17 +402,32 @@ impl Server {
         }
     }
 
+    /// Who speaks on a connection of `peer`, and what this node judges it by.
+    pub(super) fn speaker(&self, raft: &Raft, peer: &Member) -> Speaker {
+        let committed = raft.metrics().borrow_watched().local_committed;
+        Speaker { from: peer.node_id, own_term: plausible::own_term(&self.local), committed }
+    }
+
     async fn append(&self, raft: &Raft, peer: &Member, frame: &Frame) -> Answer {
-        let request = wire::decode(&frame.body).map_err(|error| {
-            // To skip it would let this node's state differ from the others'.
-            self.local.fail(format!(
-                "the leader {} sent a command that this version does not know ({error}): install the leader's version \
-                 here",
-                peer.raft_addr
-            ));
-            Problem::Failed("it has a command that this node does not know".into())
-        })?;
-        self.append_to(raft, peer, frame.header.unheard_ms, request).await
+        let speaker = self.speaker(raft, peer);
+        let unreadable = match read(&frame.body) {
+            Ok(request) => {
+                speaker.append(&request).map_err(Problem::Refused)?;
+                return self.append_to(raft, peer, frame.header.unheard_ms, request).await;
+            }
+            Err(unreadable) => unreadable,
+        };
+        let newer = plausible::newer_command(&frame.body)
+            .filter(|request| speaker.append(request).is_ok() && continues(raft, request));
+        if newer.is_none() {
+            return Err(unreadable);
+        }
+        // To skip it would let this node's state differ from the others'.
+        self.local.fail(format!(
+            "the leader {} sent a command that this version does not know: install the leader's version here",
+            peer.raft_addr
+        ));
+        Err(Problem::Failed("it has a command that this node does not know".into()))
     }
 
     /// Accepts a number in a group, as long as this node never voted.
@@ -412,6 +444,18 @@ impl Server {
         let assigned = self.local.work.blocking(move || local.assign(identity)).await;
         assigned.map(|()| Vec::new()).map_err(|error| Problem::Failed(error.to_string()))
     }
+}
+
+/// Whether these entries go on with this node's log, and come from the leader that it follows.
+fn continues(raft: &Raft, request: &AppendEntriesRequest<TypeConfig>) -> bool {
+    let metrics = raft.metrics();
+    let metrics = metrics.borrow_watched();
+    metrics.vote == request.vote && request.prev_log_id.map(|id| id.index) <= metrics.last_log_index
+}
+
+/// The host of an address.
+fn host_of(from: &str) -> &str {
+    from.rsplit_once(':').map_or(from, |(host, _)| host)
 }
 
 /// Why a node `me`, whose list is `nodes`, does not take the number that `assign` gives it.

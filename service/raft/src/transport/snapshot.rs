@@ -13,10 +13,12 @@ use tokio::time::{Instant, timeout};
 use tracing::info;
 
 use super::incoming::Incoming;
-use super::server::{Answer, Problem, Server, Session, read, reply};
+use super::server::{Answer, Problem, Server, read, reply};
+use super::session::Session;
 use super::wire::{Frame, Kind};
 use crate::local::lock;
 use crate::member::Member;
+use crate::state::Part;
 use crate::types::{Raft, TypeConfig, Vote};
 
 /// While a raft snapshot is put in place, an answer that does not come within this time does not come before the end.
@@ -60,6 +62,7 @@ impl Server {
         let current = session.incoming.take();
         if frame.header.kind == Kind::SnapshotBegin {
             let begin = read(&frame.body)?;
+            self.speaker(raft, peer).snapshot(&begin).map_err(Problem::Refused)?;
             let dir = self.founding.dir();
             session.incoming =
                 Some(self.local.work.blocking(move || Incoming::begin(&dir, begin)).await.map_err(failed)?);
@@ -72,8 +75,14 @@ impl Server {
                 Some(self.local.work.blocking(move || current.chunk(&frame.body)).await.map_err(failed)?);
             return Ok(Vec::new());
         }
+        // Time has passed since it was announced.
+        self.speaker(raft, peer).snapshot(&current.begin).map_err(Problem::Refused)?;
         let (begin, file) = self.local.work.blocking(move || current.finish()).await.map_err(failed)?;
         info!(node = self.local.name(), peer = peer.raft_addr, bytes = file.bytes, "raft snapshot received");
+        if let Err(error) = self.founding.check(&file).await {
+            drop(Part(file));
+            return Err(Problem::Refused(error.to_string()));
+        }
         let snapshot = Snapshot { meta: begin.meta(), snapshot: file };
         let _installation = self.installing.begin(begin.vote);
         reply(raft.install_full_snapshot(begin.vote, snapshot).await)

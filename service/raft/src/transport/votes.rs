@@ -6,7 +6,7 @@ use openraft::async_runtime::WatchReceiver;
 use openraft::raft::{VoteRequest, VoteResponse};
 use tokio::sync::watch;
 
-use super::server::{Answer, Server, read, reply};
+use super::server::{Answer, Problem, Server, read, reply};
 use crate::events::{Ballot, EventKind, Happening, Outcome, Refusal, Round, refusal};
 use crate::local::{Local, lock};
 use crate::member::{Member, NodeId};
@@ -16,6 +16,7 @@ impl Server {
     /// Answers a peer that stands for election, or asks whether it could.
     pub(super) async fn vote(&self, raft: &Raft, peer: &Member, round: Round, body: &[u8]) -> Answer {
         let asked: VoteRequest<TypeConfig> = read(body)?;
+        self.speaker(raft, peer).vote(&asked).map_err(Problem::Refused)?;
         let heard = hears_a_leader(&self.local);
         let answer = match round {
             Round::Trial => raft.pre_vote(asked.clone()).await,

@@ -252,6 +252,16 @@ pub(crate) async fn read_frame(
     limit: usize,
     patience: Duration,
 ) -> io::Result<Frame> {
+    let total = read_length(stream, limit, patience).await?;
+    read_body(stream, total).await
+}
+
+/// Reads how many bytes the next frame has, at most `limit`; waits at most `patience` for it.
+pub(crate) async fn read_length(
+    stream: &mut (impl AsyncRead + Unpin),
+    limit: usize,
+    patience: Duration,
+) -> io::Result<usize> {
     let total = in_time(patience, stream.read_u32()).await?;
     let (first, total) = (total.to_be_bytes(), total as usize);
     // No frame is so long that its length could be read as text, or as TLS.
@@ -261,6 +271,11 @@ pub(crate) async fn read_frame(
     if total < 2 || total > limit {
         return Err(invalid(format!("frame of {total} bytes, the limit is {limit}")));
     }
+    Ok(total)
+}
+
+/// Reads what follows the length of a frame.
+pub(crate) async fn read_body(stream: &mut (impl AsyncRead + Unpin), total: usize) -> io::Result<Frame> {
     in_time(FRAME_LIMIT, read_rest(stream, total)).await
 }
 

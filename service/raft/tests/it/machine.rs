@@ -103,6 +103,12 @@ impl Machine for DiskMachine {
         std::fs::write(file, text).map_err(|error| MachineError::caused_by("cannot write", error))
     }
 
+    fn check_snapshot(&mut self, file: &Path) -> Result<(), MachineError> {
+        let text = std::fs::read(file).map_err(|error| MachineError::caused_by("cannot read", error))?;
+        let read: Result<Content, _> = serde_json::from_slice(&text);
+        read.map(drop).map_err(|error| MachineError::caused_by("this is no state", error))
+    }
+
     fn install_snapshot(&mut self, file: &Path, mark: &[u8]) -> Result<(), MachineError> {
         let text = std::fs::read(file).map_err(|error| MachineError::caused_by("cannot read", error))?;
         let read: Content = serde_json::from_slice(&text).unwrap();

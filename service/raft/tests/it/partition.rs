@@ -8,7 +8,7 @@ use std::task::{Context, Poll};
 
 use futures::future::BoxFuture;
 use orchestrator_raft::{
-    Acceptor, ByteStream, Dialer, EventKind, GroupEvent, NodeState, ProposeError, TcpDialer,
+    Acceptor, ByteStream, Dialer, EventKind, GroupEvent, Health, NodeState, ProposeError, TcpDialer,
 };
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpListener;
@@ -163,6 +163,20 @@ async fn an_isolated_leader_is_replaced_and_accepts_nothing_any_more() {
     let index = group.write("after").await;
     group.converged(index).await;
     assert!(!group.places[old].disk.applied().values().any(|text| text.contains("lost")));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn who_could_not_be_reached_is_said_to_be_reached_again_by_a_node_that_follows_now() {
+    let group = Group::on_wires(3).await;
+    let old = group.leader().await;
+    group.cuts.isolate(&group, old);
+    let unreached = |health: &Health| health.peers.iter().filter(|peer| peer.problem.is_some()).count();
+    wait_health(group.node(old), "alone", |health| unreached(health) == 2).await;
+    // Another one leads when it is back, so it has nothing to say to them.
+    group.leader_of(&[(old + 1) % 3, (old + 2) % 3]).await;
+    group.cuts.heal();
+    wait_health(group.node(old), "among the others", |health| health.healthy && unreached(health) == 0).await;
+    assert!(!group.node(old).leadership().is_me);
 }
 
 #[tokio::test(flavor = "multi_thread")]

@@ -8,21 +8,21 @@ use tokio::time::timeout;
 use crate::group::{Group, PATIENCE, wait_health};
 
 /// Kind and body of the answer.
-type Answer = (String, Vec<u8>);
+pub(crate) type Answer = (String, Vec<u8>);
 
-struct Raw {
-    stream: TcpStream,
-    header: Value,
+pub(crate) struct Raw {
+    pub(crate) stream: TcpStream,
+    pub(crate) header: Value,
 }
 
 impl Raw {
-    async fn connect(address: &str, cluster: &str, from: u64, to: u64) -> Self {
+    pub(crate) async fn connect(address: &str, cluster: &str, from: u64, to: u64) -> Self {
         let mut stream = TcpStream::connect(address).await.unwrap();
         stream.write_all(b"ORCHRAFT\x00\x01").await.unwrap();
         Self { stream, header: json!({ "v": 1, "cluster": cluster, "from": from, "to": to }) }
     }
 
-    async fn call(&mut self, kind: &str, body: &[u8]) -> Answer {
+    pub(crate) async fn call(&mut self, kind: &str, body: &[u8]) -> Answer {
         self.header["kind"] = kind.into();
         let header = serde_json::to_vec(&self.header).unwrap();
         self.stream.write_u32((2 + header.len() + body.len()) as u32).await.unwrap();
@@ -32,7 +32,7 @@ impl Raw {
         timeout(PATIENCE, self.read()).await.unwrap()
     }
 
-    async fn read(&mut self) -> Answer {
+    pub(crate) async fn read(&mut self) -> Answer {
         let mut frame = vec![0; self.stream.read_u32().await.unwrap() as usize];
         self.stream.read_exact(&mut frame).await.unwrap();
         let header = usize::from(u16::from_be_bytes([frame[0], frame[1]]));
@@ -40,14 +40,14 @@ impl Raw {
         (parsed["kind"].as_str().unwrap().to_owned(), frame[2 + header..].to_vec())
     }
 
-    async fn hello(&mut self, purpose: &str, report: &Value) -> Answer {
+    pub(crate) async fn hello(&mut self, purpose: &str, report: &Value) -> Answer {
         let hello = json!({ "purpose": purpose, "report": report });
         self.call("Hello", &serde_json::to_vec(&hello).unwrap()).await
     }
 }
 
 /// What a node says about itself to anybody.
-async fn report_of(address: &str) -> Value {
+pub(crate) async fn report_of(address: &str) -> Value {
     let stranger = json!({
         "name": "stranger:1", "info": { "raft_addr": "", "http_uri": "", "hostname": "" }, "cluster": null,
         "node_id": null, "epoch": 0, "nodes": [], "vote": null, "last_log": null,
@@ -57,7 +57,7 @@ async fn report_of(address: &str) -> Value {
     serde_json::from_slice(&body).unwrap()
 }
 
-fn text(answer: &Answer) -> String {
+pub(crate) fn text(answer: &Answer) -> String {
     String::from_utf8(answer.1.clone()).unwrap()
 }
 
@@ -118,11 +118,12 @@ async fn an_unknown_command_stops_the_node_instead_of_being_skipped() {
     let cluster = mine["cluster"].as_str().unwrap();
     let mut newer = Raw::connect(address, cluster, number(&from), number(&mine)).await;
     assert_eq!(newer.hello("Member", &from).await.0, "Welcome");
-    let log_id = json!({ "leader_id": 99, "index": 1000 });
+    let next = mine["last_log"]["index"].as_u64().unwrap() + 1;
+    let log_id = json!({ "leader_id": mine["vote"]["leader_id"]["term"], "index": next });
+    let newer_command = json!({ "v": 99, "c": { "FromTheFuture": {} } });
     let request = json!({
-        "vote": { "leader_id": { "term": 99, "voted_for": number(&from) }, "committed": true },
-        "prev_log_id": null, "leader_commit": null,
-        "entries": [{ "log_id": log_id, "payload": { "Normal": { "v": 99, "c": { "FromTheFuture": {} } } } }],
+        "vote": mine["vote"], "prev_log_id": mine["last_log"], "leader_commit": null,
+        "entries": [{ "log_id": log_id, "payload": { "Normal": newer_command } }],
     });
     let failed = newer.call("AppendEntries", &serde_json::to_vec(&request).unwrap()).await;
     assert_eq!(failed.0, "Failed");
@@ -152,7 +153,7 @@ async fn requests_of_another_version_or_epoch_and_those_that_make_no_sense_are_r
         let refused = caller.call("Vote", b"{}").await;
         assert!(refused.0 == "Refused" && text(&refused).contains(reason), "{field}: {}", text(&refused));
     }
-    for kind in ["Vote", "PreVote", "TransferLeader", "SnapshotBegin", "Report", "Assign"] {
+    for kind in ["AppendEntries", "Vote", "PreVote", "TransferLeader", "SnapshotBegin", "Report", "Assign"] {
         for body in [&b"{}"[..], b"[1", b"\xff\xfe", b""] {
             let mut caller = connect().await;
             assert_eq!(caller.hello("Member", &other).await.0, "Welcome");

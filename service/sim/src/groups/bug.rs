@@ -11,15 +11,18 @@ pub enum Bug {
     TrustState,
     /// A disk is emptied, and its old number is written back.
     ReuseNumbers,
+    /// Whoever was lost comes back on its old disk when another one went on alone.
+    ReturnUnwiped,
 }
 
 impl Bug {
     /// All of them, with the names that `--bug` takes.
-    pub const ALL: [(Self, &str); 4] = [
+    pub const ALL: [(Self, &str); 5] = [
         (Self::AcknowledgeBeforeSync, "acknowledge-before-sync"),
         (Self::ForgetVotes, "forget-votes"),
         (Self::TrustState, "trust-state"),
         (Self::ReuseNumbers, "reuse-numbers"),
+        (Self::ReturnUnwiped, "return-unwiped"),
     ];
 
     /// The name that `--bug` takes.

@@ -34,6 +34,8 @@ pub struct GroupHistory {
     pub faults: u64,
     /// Changes of the members that were tried.
     pub changes: u64,
+    /// Groups that lost a majority of their disks.
+    pub rescues: u64,
     /// Terms that had a leader.
     pub terms: u64,
     /// Commands that clients were told are committed.
@@ -110,6 +112,7 @@ fn describe(seed: u64, world: &World) -> GroupHistory {
         messages: world.around.net.sent(),
         faults: world.faults,
         changes: world.changes,
+        rescues: world.rescues,
         terms: truth.terms() as u64,
         confirmed: truth.confirmations() as u64,
         compared: world.oracle.compared,

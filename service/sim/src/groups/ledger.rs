@@ -113,7 +113,7 @@ impl Machine for Ledger {
             self.truth.applied(self.place, before, row);
             version.rows.push(row);
         }
-        self.truth.marked(mark);
+        self.truth.marked(self.place, mark);
         version.mark = Some(mark.to_vec());
         self.store.commit(version);
         Ok(commands.iter().map(|_| Reply::Done).collect())

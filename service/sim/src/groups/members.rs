@@ -1,8 +1,9 @@
 //! Who belongs to the group changes: on demand, by new lists, and because disks are emptied.
 
+use std::sync::Arc;
 use std::time::Duration;
 
-use orchestrator_raft::{Membership, MembershipSource};
+use orchestrator_raft::{Member, Membership, MembershipSource};
 use tokio::time::Instant;
 
 use super::bug::Bug;
@@ -16,14 +17,19 @@ const VOTERS_MIN: usize = 3;
 
 impl World {
     pub(crate) fn change_members(&mut self) {
-        let Some(members) = self.members().filter(|members| !members.joint) else { return };
+        // People do one thing at a time when a majority is lost.
+        let Some(members) = self.members().filter(|members| !members.joint && self.rescue.is_none()) else {
+            return;
+        };
         self.changes += 1;
         match self.around.chance.range(0, 99) {
+            _ if self.bug == Some(Bug::ReturnUnwiped) => self.lose_a_majority(&members),
             0..30 => self.add(&members),
             30..50 => self.remove(&members),
             50..70 => self.wish(&members),
-            70..85 => self.retire(&members),
-            _ => self.empty(&members),
+            70..80 => self.retire(&members),
+            80..93 => self.empty(&members),
+            _ => self.lose_a_majority(&members),
         }
     }
 
@@ -60,9 +66,10 @@ impl World {
         let Some((at, node)) = self.leader() else { return };
         let Some(gone) = self.around.chance.one_of(&self.voters_of(members)) else { return };
         self.tell(&format!("n{} is asked to remove n{}", at + 1, gone + 1));
-        let truth = self.around.truth.clone();
+        let (truth, removing) = (self.around.truth.clone(), self.removing.clone());
         self.places[at].run(async move {
             let told = node.remove_peer(&name_of(gone), LIMIT).await;
+            drop(removing);
             truth.tell(&match told {
                 Ok(member) => format!("node {} was removed", member.node_id),
                 Err(error) => format!("n{} was not removed: {error}", gone + 1),
@@ -107,7 +114,7 @@ impl World {
         }
     }
 
-    fn give_list(&mut self, at: usize, list: &[usize]) {
+    pub(crate) fn give_list(&mut self, at: usize, list: &[usize]) {
         let names: Vec<String> = list.iter().map(|place| name_of(*place)).collect();
         let taken = self.places[at].node().is_none_or(|node| node.set_wish(&names).is_ok());
         // A file that does not name its own node would keep it from starting.
@@ -126,8 +133,14 @@ impl World {
         let removed: Vec<usize> = (0..self.places.len()).filter(removed).collect();
         let Some(at) = self.around.chance.one_of(&removed) else { return };
         self.tell(&format!("n{} was removed, and is emptied", at + 1));
-        self.places[at].die(&self.around, false);
+        self.lose_disk(at, false);
+    }
+
+    /// A machine comes back, if at all, on an empty disk.
+    pub(crate) fn lose_disk(&mut self, at: usize, power: bool) {
+        self.places[at].die(&self.around, power);
         self.places[at].wipe();
+        self.around.truth.begins_anew(at);
     }
 
     /// A voter loses its disk. One at a time: raft survives no more than a minority of such losses.
@@ -138,11 +151,11 @@ impl World {
         let voters = self.voters_of(members);
         let Some(at) = self.around.chance.one_of(&voters) else { return };
         self.tell(&format!("the disk of n{} is emptied", at + 1));
-        self.places[at].die(&self.around, true);
         if self.bug == Some(Bug::ReuseNumbers) {
+            self.places[at].die(&self.around, true);
             self.places[at].wipe_all_but_the_number();
         } else {
-            self.places[at].wipe();
+            self.lose_disk(at, true);
         }
         let mut list = voters;
         list.sort_unstable();
@@ -150,15 +163,20 @@ impl World {
         self.places[at].start_at = Some(Instant::now() + self.around.chance.ms(100, 2_000));
     }
 
-    /// All voters run on the disks that they began with, and are well.
+    /// All voters run on the disks that they began with, are well, and go on to be enough: where two are left, each has
+    /// to keep its disk, from the moment on at which somebody decides so.
     fn may_lose_a_disk(&self, members: &Membership) -> bool {
-        let well = |voter: &orchestrator_raft::Member| {
+        let well = |voter: &Member| {
             self.places.iter().any(|place| {
                 let Some(node) = place.node() else { return false };
-                let health = node.health();
-                health.me.node_id == voter.node_id && health.healthy && place.platter.is_well()
+                let (health, known) = (node.health(), node.membership());
+                let stays = known.index == members.index;
+                let shrinks = known.wish_is_new && known.wish.len() < VOTERS_MIN;
+                let is_it = (health.epoch, health.me.node_id) == (members.epoch, voter.node_id);
+                is_it && health.healthy && place.platter.is_well() && stays && !shrinks
             })
         };
-        VOTERS_MIN <= members.voters.len() && members.voters.iter().all(well)
+        let shrinks = Arc::strong_count(&self.removing) > 1 && members.voters.len() == VOTERS_MIN;
+        VOTERS_MIN <= members.voters.len() && members.voters.iter().all(well) && !shrinks
     }
 }

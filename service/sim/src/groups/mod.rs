@@ -15,6 +15,7 @@ mod oracle;
 mod peace;
 mod pipe;
 mod place;
+mod rescue;
 mod stream;
 mod truth;
 mod world;

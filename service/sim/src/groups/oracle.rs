@@ -212,7 +212,8 @@ fn check_leaders(world: &World, seen: &[Seen]) {
     let truth = &world.around.truth;
     let leaders: Vec<&Seen> = seen.iter().filter(|one| one.leads).collect();
     for leader in &leaders {
-        truth.leads(leader.node.leadership().term, leader.node.health().me.node_id);
+        let health = leader.node.health();
+        truth.leads(health.epoch, leader.node.leadership().term, health.me.node_id);
     }
     if let [one, other, ..] = leaders.as_slice() {
         let terms = (one.node.leadership().term, other.node.leadership().term);
@@ -222,7 +223,7 @@ fn check_leaders(world: &World, seen: &[Seen]) {
     for one in seen {
         let health = one.node.health();
         if let Some(group) = health.cluster_id.as_deref().filter(|_| health.epoch > 0) {
-            truth.bound(health.me.node_id, (one.at, world.places[one.at].emptied), group);
+            truth.bound(health.epoch, health.me.node_id, (one.at, world.places[one.at].emptied), group);
         }
     }
 }

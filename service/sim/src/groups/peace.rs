@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use orchestrator_raft::YieldError;
+use orchestrator_raft::{Health, YieldError};
 use tokio::time::Instant;
 
 use super::world::World;
@@ -32,6 +32,9 @@ impl World {
 
     /// Why the group has not settled yet; `None` when it has.
     pub(crate) fn unsettled(&mut self) -> Option<String> {
+        if self.rescue.is_some() {
+            return Some("a majority is lost, and not all have joined the survivor again".into());
+        }
         let Some(members) = self.members() else { return Some("nobody knows the members".into()) };
         if members.joint {
             return Some(format!("the members of entry {:?} are joint", members.index));
@@ -47,10 +50,11 @@ impl World {
         if self.around.truth.confirmations() == self.confirmed_before_peace {
             return Some("no client had a command confirmed since the peace".into());
         }
-        let applied = leader.health().applied_index;
+        let (epoch, applied) = (leader.health().epoch, leader.health().applied_index);
         for voter in &members.voters {
             let node = voters.iter().filter_map(|at| self.places[*at].node());
-            let node = node.into_iter().find(|node| node.health().me.node_id == voter.node_id);
+            let is_it = |health: &Health| (health.epoch, health.me.node_id) == (epoch, voter.node_id);
+            let node = node.into_iter().find(|node| is_it(&node.health()));
             let Some(node) = node else { return Some(format!("voter {} does not run", voter.node_id)) };
             let health = node.health();
             if !health.healthy {

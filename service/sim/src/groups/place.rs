@@ -161,6 +161,14 @@ impl Place {
         self.tasks.spawn(self.life.clone().paced(task));
     }
 
+    /// Whoever is connected to it hears nothing more from it.
+    pub(crate) fn hang_up(&mut self) {
+        // While it starts, its start is all that goes on in it.
+        if self.node().is_some() {
+            self.tasks = JoinSet::new();
+        }
+    }
+
     /// The process is gone from one moment to the next; with `power`, so is what was not synced.
     pub(crate) fn die(&mut self, around: &Surroundings, power: bool) {
         self.life.end();

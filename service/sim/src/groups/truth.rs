@@ -37,9 +37,14 @@ struct State {
     confirmed: BTreeMap<u64, u64>,
     /// What clients were told will never be.
     refused: BTreeSet<u64>,
-    leaders: BTreeMap<u64, u64>,
-    /// The disk that a number belongs to: place, and how often that was emptied.
-    disks: BTreeMap<u64, (usize, u64)>,
+    /// By epoch and term.
+    leaders: BTreeMap<(u64, u64), u64>,
+    /// The disk that a number belongs to, by epoch and number: place, and how often that was emptied.
+    disks: BTreeMap<(u64, u64), (usize, u64)>,
+    /// What whoever went on alone had.
+    kept: Vec<Row>,
+    /// Places whose disks are of an epoch that is over: what they hold counts no more.
+    given_up: BTreeSet<usize>,
     group: Option<String>,
     broken: Option<Broken>,
     digest: u64,
@@ -101,6 +106,9 @@ impl Truth {
     /// A node applied a command behind the entry `before`.
     pub(crate) fn applied(&self, place: usize, before: u64, row: Row) {
         let Row { index, serial } = row;
+        if self.is_given_up(place) {
+            return;
+        }
         if index <= before {
             self.broke("applied-once", format!("n{} applies entry {index} behind {before}", place + 1));
         }
@@ -131,6 +139,9 @@ impl Truth {
 
     /// A node took over a whole state.
     pub(crate) fn installed(&self, place: usize, rows: &[Row]) {
+        if self.is_given_up(place) {
+            return;
+        }
         rows.iter().for_each(|row| self.agrees(place, *row));
         let last = rows.last().map_or(0, |row| row.index);
         let known: Vec<u64> =
@@ -141,8 +152,8 @@ impl Truth {
     }
 
     /// The mark of a state says which term its last entry is of.
-    pub(crate) fn marked(&self, mark: &[u8]) {
-        let Some((term, index)) = last_of(mark) else { return };
+    pub(crate) fn marked(&self, place: usize, mark: &[u8]) {
+        let Some((term, index)) = last_of(mark).filter(|_| !self.is_given_up(place)) else { return };
         let known = self.with(|state| *state.terms.entry(index).or_insert(term));
         if known != term {
             self.broke("same-state", format!("entry {index} is of term {known} and of term {term}"));
@@ -188,8 +199,35 @@ impl Truth {
         self.with(|state| state.confirmed.len())
     }
 
-    /// All that was confirmed is in `rows`.
+    fn is_given_up(&self, place: usize) -> bool {
+        self.with(|state| state.given_up.contains(&place))
+    }
+
+    /// Whoever applied `rows`, in order, goes on alone: they stay, and what only the others had is lost with them.
+    pub(crate) fn goes_on_with(&self, rows: Vec<Row>, others: &[usize]) {
+        let end = rows.last().map_or(0, |row| row.index) + 1;
+        self.with(|state| {
+            // What its log holds beyond is applied anew, or was never committed.
+            state.commands.retain(|index, _| *index < end);
+            state.terms.retain(|index, _| *index < end);
+            state.indexes.retain(|_, index| *index < end);
+            state.confirmed.retain(|_, index| *index < end);
+            state.kept = rows;
+            state.given_up.extend(others);
+        });
+    }
+
+    /// The disk of a place was emptied.
+    pub(crate) fn begins_anew(&self, place: usize) {
+        self.with(|state| state.given_up.remove(&place));
+    }
+
+    /// All that was confirmed is in `rows`, and all that whoever went on alone had.
     pub(crate) fn holds_all(&self, place: usize, rows: &[Row]) {
+        if !self.with(|state| rows.starts_with(&state.kept)) {
+            let evidence = format!("n{} lacks something that whoever went on alone had", place + 1);
+            self.broke("survivor-keeps", evidence);
+        }
         let held: BTreeMap<u64, u64> = rows.iter().map(|row| (row.serial, row.index)).collect();
         let lost = self.with(|state| {
             state
@@ -211,12 +249,17 @@ impl Truth {
     }
 
     /// A node says that it leads.
-    pub(crate) fn leads(&self, term: u64, node_id: u64) {
-        let (known, news) = self.with(|state| {
+    pub(crate) fn leads(&self, epoch: u64, term: u64, node_id: u64) {
+        let (known, news, newest) = self.with(|state| {
             let before = state.leaders.len();
-            let known = *state.leaders.entry(term).or_insert(node_id);
-            (known, state.leaders.len() > before)
+            let known = *state.leaders.entry((epoch, term)).or_insert(node_id);
+            let newest = state.leaders.last_key_value().map_or(epoch, |((newest, _), _)| *newest);
+            (known, state.leaders.len() > before, newest)
         });
+        if epoch < newest {
+            let evidence = format!("node {node_id} leads in epoch {epoch}, and epoch {newest} has begun");
+            self.broke("one-epoch", evidence);
+        }
         if news {
             self.tell(&format!("node {node_id} leads in term {term}"));
         }
@@ -230,9 +273,9 @@ impl Truth {
     }
 
     /// A disk may vote under a number, in a group.
-    pub(crate) fn bound(&self, node_id: u64, disk: (usize, u64), group: &str) {
+    pub(crate) fn bound(&self, epoch: u64, node_id: u64, disk: (usize, u64), group: &str) {
         let (owner, known) = self.with(|state| {
-            let owner = *state.disks.entry(node_id).or_insert(disk);
+            let owner = *state.disks.entry((epoch, node_id)).or_insert(disk);
             (owner, state.group.get_or_insert_with(|| group.to_owned()).clone())
         });
         if owner != disk {

@@ -1,6 +1,7 @@
 //! All places of one history, and what happens to them with each tick.
 
 use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use orchestrator_raft::{Bootstrap, Membership, MembershipSource, Policy, RaftNode, Timings};
@@ -11,6 +12,7 @@ use super::chance::Chance;
 use super::net::{Net, name_of};
 use super::oracle::Oracle;
 use super::place::{Place, Process, Surroundings};
+use super::rescue::Rescue;
 use super::truth::Truth;
 
 /// Every property is looked at so often.
@@ -29,6 +31,10 @@ pub(crate) struct World {
     pub(crate) serial: u64,
     pub(crate) faults: u64,
     pub(crate) changes: u64,
+    pub(crate) rescues: u64,
+    /// Held by each call under way that removes somebody.
+    pub(crate) removing: Arc<()>,
+    pub(crate) rescue: Option<Rescue>,
     pub(crate) confirmed_before_peace: usize,
     /// The hand-over in peace was tried.
     pub(crate) handed_over: bool,
@@ -80,6 +86,9 @@ impl World {
             serial: 0,
             faults: 0,
             changes: 0,
+            rescues: 0,
+            removing: Arc::default(),
+            rescue: None,
             confirmed_before_peace: 0,
             handed_over: false,
             mends: Vec::new(),
@@ -101,6 +110,7 @@ impl World {
         self.supervise();
         self.look();
         self.mend_what_is_due();
+        self.go_on_with_rescue();
         let now = Instant::now();
         if !self.peace && now >= self.next_fault {
             self.break_something();
@@ -153,7 +163,8 @@ impl World {
         self.tell(&format!("{label} ended: {reason}"));
         // Who was handing over when it was killed holds its files a moment longer here, where no system closes them.
         let expected = ["no storage space", "is locked"].iter().any(|cause| reason.contains(cause));
-        if !ordered && !expected {
+        let rescued = self.rescue.as_ref().is_some_and(|rescue| rescue.ends(at, reason));
+        if !ordered && !expected && !rescued {
             self.around.truth.broke("no-end-without-reason", format!("{label}: {reason}"));
         }
     }
@@ -174,7 +185,8 @@ impl World {
     /// The newest committed members that anybody knows.
     pub(crate) fn members(&self) -> Option<Membership> {
         let known = self.places.iter().filter_map(Place::node).map(|node| node.membership());
-        known.filter(|known| known.committed && known.index.is_some()).max_by_key(|known| known.index)
+        let known = known.filter(|known| known.committed && known.index.is_some());
+        known.max_by_key(|known| (known.epoch, known.index))
     }
 
     /// The places of the voters in `members`, without those where another node runs than the one that votes.

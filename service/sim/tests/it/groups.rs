@@ -62,6 +62,11 @@ fn health_that_trusts_the_state_of_the_library_is_caught() {
 }
 
 #[test]
+fn old_disks_that_return_after_another_went_on_alone_are_caught() {
+    catches("return-unwiped", &["one-epoch"]);
+}
+
+#[test]
 fn numbers_that_are_used_again_are_caught() {
     catches("reuse-numbers", &["numbers-are-not-reused"]);
 }

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 
 use orchestrator_backend::{
     AckSelector, Acknowledgement, AuditRow, Backend, BackendError, CandidateRow, DowntimeRow, KeyValueRow,
-    RecoveryFilter, SNAPSHOT_VERSION, SnapshotError,
+    RecoveryFilter, SNAPSHOT_VERSION, SnapshotError, check_snapshot,
 };
 use orchestrator_core::instance::PromotionRule;
 use tempfile::TempDir;
@@ -124,8 +124,11 @@ pub(crate) fn a_damaged_snapshot_changes_nothing(make: Make) {
         good.lines().filter(|line| !line.contains("sha256")).map(|line| format!("{line}\n")).collect();
     let flipped = good.replace("\"main\"", "\"mail\"");
     let missing_row = good.replacen("[\"k\",\"v\"", "{\"k\":\"v\"", 1);
+    check_snapshot(&file).unwrap();
     for bad in ["", "oops\n", "{}\n", half, &cut, &flipped, &missing_row] {
         fs::write(&file, bad).unwrap();
+        let told = check_snapshot(&file).unwrap_err();
+        assert!(matches!(told, SnapshotError::Damaged { .. }), "{told:?} of {bad}");
         let mut target = make();
         target.add_discovered(&key("mine"), after(0)).unwrap();
         let before = intent(&mut *target);

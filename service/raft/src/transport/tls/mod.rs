@@ -5,7 +5,8 @@
 //! and says that TLS may be off; both logs say it once per reason.
 //!
 //! Rejected: resumed sessions, which would outlive the authority that vouched for them, and connections are held anyway;
-//! wildcards, since one of them would be good for every name of the group; the identity from the certificate's subject,
+//! wildcards, since one of them would be good for every name of the group, also for those that are still to come (where
+//! members share one certificate, as on Kubernetes, it lists them); the identity from the certificate's subject,
 //! where names have no form, while the alternative names are what clients check everywhere; a second port, since a group
 //! would have to move between ports, and the first bytes tell what a peer speaks.
 
@@ -221,9 +222,10 @@ pub(super) fn names(certificate: &CertificateDer<'_>, host: &str) -> Result<(), 
     // An address has no siblings that a wildcard could stand for.
     let domain = host.split_once('.').filter(|_| host.parse::<std::net::IpAddr>().is_err());
     match domain {
-        Some((_, domain)) if carries(&format!("any-other-node.{domain}"))? => {
-            Err(format!("its certificate names every host of {domain}, not {host} alone"))
-        }
+        Some((_, domain)) if carries(&format!("any-other-node.{domain}"))? => Err(format!(
+            "its certificate names every host of {domain}, not {host} alone: have one signed that names {host} \
+                 and has no wildcard"
+        )),
         _ => Ok(()),
     }
 }

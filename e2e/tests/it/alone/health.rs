@@ -13,7 +13,7 @@ use orchestrator_e2e::process::Process;
 use orchestrator_e2e::{Group, GroupPlan, Hosts, holds, until};
 use rustix::process::Signal;
 
-use crate::support::exclusive;
+use super::exclusive;
 
 /// Two election timeouts, the promise.
 const TWO_ELECTION_TIMEOUTS: Duration = Duration::from_secs(1);

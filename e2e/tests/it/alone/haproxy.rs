@@ -16,7 +16,7 @@ use orchestrator_e2e::oracle::{Truth, World, judge};
 use orchestrator_e2e::process::Process;
 use orchestrator_e2e::{Api, Group, GroupPlan, holds, repository, until};
 
-use crate::support::exclusive;
+use super::exclusive;
 
 /// Looked at once a second, and an election comes first; the machine may be busy.
 const SWITCHED_WITHIN: Duration = Duration::from_secs(20);

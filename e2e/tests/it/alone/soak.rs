@@ -7,7 +7,7 @@ use orchestrator_e2e::commands::{Commands, CommandsPlan};
 use orchestrator_e2e::soak::{SoakPlan, run};
 use orchestrator_e2e::{Group, GroupPlan, until};
 
-use crate::support::exclusive;
+use super::exclusive;
 
 /// A handful of rounds.
 const LASTS: Duration = Duration::from_secs(15);
