@@ -126,8 +126,8 @@ bench-k8s: build ## print how long a group takes to be ready on a real Kubernete
 	@$(AS_ROOT) e2e/labs/with-k8s $(LAB) bench-k8s $(RUNS)
 
 .PHONY: bench-operator
-bench-operator: tools ## print what one operator costs with COUNT=n objects, members simulated (about 20 min for 1000)
-	@$(AS_ROOT) env "PATH=$$PATH" e2e/labs/bench-operator $(COUNT)
+bench-operator: tools ## print what one operator costs with COUNT=n objects, members simulated, beside STRANGERS=n other pods (about 20 min for 1000)
+	@$(AS_ROOT) env "PATH=$$PATH" e2e/labs/bench-operator $(or $(COUNT),1000) $(STRANGERS)
 
 .PHONY: bench-raft
 bench-raft: release servers-demo ## print how long a raft group is without a leader, what it costs and carries (about 6 min)

@@ -36,7 +36,7 @@ pub struct Observation {
     /// still has a pod or a volume.
     pub seats: BTreeMap<u32, Seat>,
     /// Members outside of Kubernetes, by address (`host:port`): those of the spec, in its order, then those that the
-    /// group still has (`status.membership` of the last pass), so that a leader is seen until the group let it go.
+    /// group still has, so that a leader is seen until the group let it go. Only one that leads is asked.
     pub external: Vec<(String, Answer)>,
     /// What keeps this spec from being rendered; empty = it can be.
     pub invalid: Vec<Invalid>,

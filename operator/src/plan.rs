@@ -42,6 +42,8 @@ enum Flow {
     Decided,
     /// The next row is asked.
     Next,
+    /// It did, unless the rows below would change nothing: only what disturbs somebody has to wait.
+    Held,
 }
 
 /// What is to be done, most urgent first. The first row that decides ends the pass, so that what heals always comes
@@ -88,6 +90,14 @@ pub struct Plan {
     pub again: Duration,
     /// The state that decided, for logs.
     pub row: &'static str,
+}
+
+impl Plan {
+    /// Whether it changes pods or members, and `other` does not. To take an annotation away changes neither.
+    fn changes_more_than(&self, other: &Self) -> bool {
+        let acts = self.action.as_ref().is_some_and(|action| !matches!(action, Action::ClearVerb { .. }));
+        acts || self.replicas != other.replicas
+    }
 }
 
 /// What is under way.
@@ -257,8 +267,19 @@ pub struct Target {
 pub fn plan(seen: &Observation) -> Plan {
     let view = View::new(seen);
     let mut draft = Draft::new(&view);
-    let decided = ROWS.iter().find(|row| (row.decide)(&view, &mut draft) == Flow::Decided);
-    draft.finish(decided.map_or(STEADY, |row| row.state))
+    let (mut held, mut state) = (None, STEADY);
+    for row in ROWS {
+        match (row.decide)(&view, &mut draft) {
+            Flow::Next => {}
+            Flow::Decided => {
+                state = row.state;
+                break;
+            }
+            Flow::Held => held = Some(std::mem::replace(&mut draft, Draft::new(&view)).finish(row.state)),
+        }
+    }
+    let plan = draft.finish(state);
+    held.filter(|held| plan.changes_more_than(held)).unwrap_or(plan)
 }
 
 #[cfg(test)]

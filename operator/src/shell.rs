@@ -6,6 +6,7 @@
 pub mod act;
 pub mod apply;
 pub mod args;
+pub mod clients;
 pub mod events;
 pub mod facts;
 pub mod index;
@@ -27,10 +28,12 @@ mod workers;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
+use jiff::Timestamp;
 use kube::Client;
 
 use crate::build::OperatorPods;
 use args::Arguments;
+use clients::Clients;
 use events::Events;
 use metrics::Metrics;
 use stores::Stores;
@@ -41,8 +44,9 @@ pub use run::run;
 /// pod's ConfigMaps again, at once instead of within a minute.
 pub const LIVE_CONFIG: &str = orchestrator_crds::annotation::LIVE_CONFIG;
 
-/// Labels by which a NetworkPolicy knows the operator's pods: those that chart and manifests give them.
-const OPERATOR_LABELS: [(&str, &str); 1] = [("app.kubernetes.io/name", "orchestrator-operator")];
+/// Labels by which a NetworkPolicy knows the operator's pods: those that chart and manifests give them under any name.
+const OPERATOR_LABELS: [(&str, &str); 2] =
+    [("app.kubernetes.io/component", "operator"), ("app.kubernetes.io/part-of", "orchestrator")];
 
 /// What people set, as passes need it.
 #[derive(Debug, Clone)]
@@ -55,6 +59,14 @@ pub struct Settings {
     pub steady_interval: Duration,
     /// Passes at the same time.
     pub concurrency: usize,
+    /// Objects whose members may be restarted for an update at the same time.
+    pub max_concurrent_rollouts: usize,
+    /// Pause between the end of one object's update and the beginning of the next one's.
+    pub rollout_delay: Duration,
+    /// Our own pod, for events.
+    pub pod_name: Option<String>,
+    /// What time it is: [`Timestamp::now`], but for tests.
+    pub clock: fn() -> Timestamp,
     /// Our own pods, for NetworkPolicies; `None` outside of a cluster.
     pub operator_pods: Option<OperatorPods>,
 }
@@ -72,6 +84,10 @@ impl From<&Arguments> for Settings {
                 .filter(|template| !template.is_empty()),
             steady_interval: arguments.steady_interval,
             concurrency: arguments.concurrency.into(),
+            max_concurrent_rollouts: arguments.max_concurrent_rollouts.into(),
+            rollout_delay: arguments.rollout_delay,
+            pod_name: arguments.pod_name.clone(),
+            clock: Timestamp::now,
             operator_pods: arguments.pod_namespace.as_ref().map(pods),
         }
     }
@@ -79,8 +95,9 @@ impl From<&Arguments> for Settings {
 
 /// Everything that passes share.
 pub struct Operator {
-    /// The API.
+    /// The API: [`Clients::patient`].
     pub client: Client,
+    once: Client,
     /// What is watched.
     pub stores: Arc<Stores>,
     /// Numbers.
@@ -91,7 +108,31 @@ pub struct Operator {
     trusts: pass::Trusts,
     memo: apply::Memo,
     losses: observe::Losses,
+    silences: pass::Silences,
     rolls: rolls::Rolls,
     platform: platform::Platform,
     events: Events,
+}
+
+impl Operator {
+    /// One that was never at work: it knows what was listed, and what objects say.
+    #[must_use]
+    pub fn new(clients: Clients, stores: Arc<Stores>, metrics: Arc<Metrics>, settings: Settings) -> Self {
+        let Clients { patient: client, once } = clients;
+        Self {
+            secrets: secrets::Secrets::new(client.clone()),
+            trusts: pass::Trusts::default(),
+            memo: apply::Memo::default(),
+            losses: observe::Losses::default(),
+            silences: pass::Silences::default(),
+            rolls: rolls::Rolls::new(settings.max_concurrent_rollouts, settings.rollout_delay),
+            platform: platform::Platform::default(),
+            events: Events::new(client.clone(), settings.pod_name.clone()),
+            client,
+            once,
+            stores,
+            metrics,
+            settings,
+        }
+    }
 }

@@ -87,6 +87,19 @@ pub enum Outcome {
     Done,
     /// It was refused or failed: why.
     Failed(String),
+    /// The disruption budget does not allow it now: in words.
+    Blocked(String),
+}
+
+impl Outcome {
+    /// Why it was not done, if it was tried.
+    #[must_use]
+    pub fn failure(&self) -> Option<&str> {
+        match self {
+            Self::Failed(why) | Self::Blocked(why) => Some(why),
+            Self::Untried | Self::Done => None,
+        }
+    }
 }
 
 /// The status after a pass. `previous` is the one before it, with what the pass itself wrote down by [`record`].

@@ -9,17 +9,17 @@ use crate::{manifests::id, tools::documents};
 
 /// API group, resource, verbs: in each namespace that is looked after.
 const RIGHTS: &[(&str, &str, &str)] = &[
-    ("orchestrator.rs", "orchestratorclusters", "get list watch patch"),
-    ("orchestrator.rs", "orchestratorclusters/status", "get patch update"),
+    ("orchestrator.rs", "orchestratorclusters", "list watch patch"),
+    ("orchestrator.rs", "orchestratorclusters/status", "patch update"),
     ("orchestrator.rs", "orchestratorclusters/finalizers", "update"),
     ("apps", "statefulsets", "get list watch create patch delete"),
-    ("", "pods", "get list watch delete patch"),
+    ("", "pods", "list watch delete patch"),
     ("", "pods/eviction", "create"),
-    ("", "persistentvolumeclaims", "get list watch patch delete"),
-    ("", "services", "get list watch create patch delete"),
+    ("", "persistentvolumeclaims", "list watch patch delete"),
+    ("", "services", "get list watch create patch"),
     ("", "configmaps", "get list watch create patch delete"),
-    ("", "serviceaccounts", "get list watch create patch delete"),
-    ("", "secrets", "get create patch"),
+    ("", "serviceaccounts", "get list watch create patch"),
+    ("", "secrets", "get create"),
     ("policy", "poddisruptionbudgets", "get list watch create patch delete"),
     ("networking.k8s.io", "networkpolicies", "get list watch create patch delete"),
     ("monitoring.coreos.com", "podmonitors", "get create patch delete"),
@@ -28,14 +28,14 @@ const RIGHTS: &[(&str, &str, &str)] = &[
 
 /// What has no namespace.
 const WIDE: &[(&str, &str, &str)] = &[
-    ("apiextensions.k8s.io", "customresourcedefinitions", "get list watch"),
-    ("", "nodes", "get list watch"),
-    ("", "persistentvolumes", "get list watch"),
+    ("apiextensions.k8s.io", "customresourcedefinitions", "get"),
+    ("", "nodes", "list watch"),
+    ("", "persistentvolumes", "list watch"),
     ("storage.k8s.io", "storageclasses", "get"),
 ];
 
 /// In the operator's own namespace.
-const OWN: &[(&str, &str, &str)] = &[("coordination.k8s.io", "leases", "get create update patch")];
+const OWN: &[(&str, &str, &str)] = &[("coordination.k8s.io", "leases", "get create update")];
 
 type Right = (String, String, String);
 

@@ -18,7 +18,7 @@ use orchestrator_operator::names;
 use serde_json::json;
 use tokio::{task::JoinSet, time::sleep};
 
-use crate::{NAMESPACE, group::Groups};
+use crate::{NAMESPACE, group::Groups, say};
 
 /// On our nodes, and demanded by our pods.
 pub(crate) const LABEL: &str = "orchestrator.rs/bench";
@@ -36,16 +36,17 @@ pub(crate) async fn start(
 ) -> anyhow::Result<()> {
     for number in 0..NODES {
         beat(client, number, true).await?;
-    }
-    let heart = client.clone();
-    tasks.spawn(async move {
-        loop {
-            sleep(HEARTBEAT).await;
-            for number in 0..NODES {
-                beat(&heart, number, false).await?;
+        // Each by itself: a node whose heart beats late is taken for lost, and its pods for unready.
+        let heart = client.clone();
+        tasks.spawn(async move {
+            loop {
+                sleep(HEARTBEAT).await;
+                if let Err(error) = beat(&heart, number, false).await {
+                    say(&format!("node {number} did not say that it is there: {error:#}"));
+                }
             }
-        }
-    });
+        });
+    }
     tasks.spawn(configs(client.clone(), groups.clone()));
     tasks.spawn(pods(client.clone(), groups.clone()));
     Ok(())
@@ -112,8 +113,9 @@ async fn handle(api: &Api<Pod>, groups: &Groups, pod: &Pod) {
         return;
     }
     let spec = pod.spec.clone().unwrap_or_default();
-    let runs = pod.status.as_ref().and_then(|status| status.phase.as_deref()) == Some("Running");
-    if spec.node_name.is_none() || runs {
+    let conditions = pod.status.as_ref().and_then(|status| status.conditions.as_deref()).unwrap_or_default();
+    let ready = conditions.iter().any(|condition| condition.type_ == "Ready" && condition.status == "True");
+    if spec.node_name.is_none() || ready {
         return;
     }
     let volumes = spec.volumes.unwrap_or_default();

@@ -1,11 +1,13 @@
 //! What one operator costs with many objects: a real API server, scheduler and controller manager, simulated members.
 //!
-//! `bench OPERATOR COUNT`, with `KUBECONFIG` set. Pods run nowhere: this program is the kubelet of some nodes that do not
-//! exist, and answers for every member. See `make bench-operator`.
+//! `bench OPERATOR COUNT [STRANGERS]`, with `KUBECONFIG` set. Pods run nowhere: this program is the kubelet of some nodes
+//! that do not exist, and answers for every member. With STRANGERS, the memory is measured again beside so many pods and
+//! Secrets of somebody else. See `make bench-operator`.
 
 mod group;
 mod kubelet;
 mod process;
+mod strangers;
 
 use std::{
     io::Write as _,
@@ -39,6 +41,11 @@ const PATIENCE: Duration = Duration::from_secs(2400);
 const SETTLE: Duration = Duration::from_secs(30);
 /// Nothing happens for so long, and writes are counted.
 const IDLE: Duration = Duration::from_secs(60);
+/// What the operator counts: writes but for the Lease, and passes.
+const WRITES: &str = "api_writes_total";
+const PASSES: &str = "reconcile_duration_seconds_count";
+/// Passes over each object before the memory beside strangers is compared.
+const PASSES_BESIDE: f64 = 3.0;
 
 fn say(line: &str) {
     // A reader that went away is not our problem.
@@ -52,6 +59,8 @@ async fn main() -> anyhow::Result<()> {
     let operator = arguments.next().context("which operator?")?;
     let count: usize =
         arguments.next().unwrap_or_else(|| "1000".to_owned()).parse().context("how many objects?")?;
+    let strangers: usize =
+        arguments.next().unwrap_or_else(|| "0".to_owned()).parse().context("how many strangers?")?;
     let client = Client::try_default().await?;
     let mut tasks = JoinSet::new();
     let groups = Arc::new(Groups::default());
@@ -59,11 +68,18 @@ async fn main() -> anyhow::Result<()> {
     definition(&client).await?;
     // Before anything is deleted: pods of an earlier run go when their kubelet lets them.
     kubelet::start(&client, &groups, &mut tasks).await?;
-    namespace(&client).await?;
+    namespace(&client, NAMESPACE).await?;
+    let measured = async {
+        measure(&client, &groups, &operator, count, port).await?;
+        if strangers > 0 {
+            beside(&client, &operator, count, strangers, port).await?;
+        }
+        Ok(())
+    };
     tokio::select! {
         biased;
         Some(ended) = tasks.join_next() => { ended??; Ok(()) }
-        measured = measure(&client, &groups, &operator, count, port) => measured,
+        measured = measured => measured,
     }
 }
 
@@ -86,20 +102,50 @@ async fn measure(
     say(&format!("  of which after the last pod ran: {:.1} s", decided.saturating_sub(placed).as_secs_f64()));
     say(&format!("memory then: {}", process.memory()?));
     sleep(SETTLE).await;
-    let before = process.page().await?.get("api_writes_total");
+    let (before, cpu) = (process.page().await?, process.cpu_seconds()?);
     sleep(IDLE).await;
-    let writes = process.page().await?.get("api_writes_total") - before;
+    let after = process.page().await?;
+    let cpu = process.cpu_seconds()? - cpu;
+    let writes = after.get(WRITES) - before.get(WRITES);
     say(&format!("writes in a minute without changes: {writes}"));
-    say(&format!("memory after it: {}, CPU in all: {:.1} s", process.memory()?, process.cpu_seconds()?));
+    for (series, more) in after.since(&before, &["api_request_total", "errors_total", "clusters{"]) {
+        say(&format!("  {series}: {more:+}"));
+    }
+    say(&format!("CPU in it: {cpu:.1} s, in all: {:.1} s", process.cpu_seconds()?));
+    say(&format!("memory after it: {}", process.memory()?));
     process.stop().await?;
     let mut process = Process::start(operator, port)?;
-    process.wait(move |page| page.get("reconcile_duration_seconds_count") >= all, "a pass over each").await?;
+    process.wait(move |page| page.get(PASSES) >= all, "a pass over each").await?;
     let page = process.page().await?;
     say(&format!("restart to a pass over each: {:.1} s", process.age().as_secs_f64()));
-    say(&format!("  writes in it: {}", page.get("api_writes_total")));
+    say(&format!("  writes in it: {}", page.get(WRITES)));
     say(&format!("memory of the new one: {}", process.memory()?));
+    process.stop().await?;
     ensure!(writes == 0.0, "an operator at rest writes");
-    process.stop().await
+    Ok(())
+}
+
+/// The memory of an operator beside pods and Secrets of somebody else, and of the same one before they come.
+async fn beside(
+    client: &Client,
+    operator: &str,
+    count: usize,
+    strangers: usize,
+    port: u16,
+) -> anyhow::Result<()> {
+    let passes = PASSES_BESIDE * count as f64;
+    let mut process = Process::start(operator, port)?;
+    process.wait(move |page| page.get(PASSES) >= passes, "some passes over each").await?;
+    say(&format!("memory after {PASSES_BESIDE} passes over each: {}", process.memory()?));
+    process.stop().await?;
+    strangers::create(client, strangers).await?;
+    let mut process = Process::start(operator, port)?;
+    process.wait(move |page| page.get(PASSES) >= passes, "some passes over each").await?;
+    say(&format!("the same beside {strangers} other pods and Secrets: {}", process.memory()?));
+    process.stop().await?;
+    let namespaces: Api<Namespace> = Api::all(client.clone());
+    namespaces.delete(strangers::NAMESPACE, &DeleteParams::background()).await?;
+    Ok(())
 }
 
 /// The definition of this release, served.
@@ -114,16 +160,17 @@ async fn definition(client: &Client) -> anyhow::Result<()> {
     Ok(())
 }
 
-async fn namespace(client: &Client) -> anyhow::Result<()> {
+/// An empty namespace of that name.
+async fn namespace(client: &Client, name: &str) -> anyhow::Result<()> {
     let api: Api<Namespace> = Api::all(client.clone());
-    if api.get_opt(NAMESPACE).await?.is_some() {
-        api.delete(NAMESPACE, &DeleteParams::background()).await?;
-        while api.get_opt(NAMESPACE).await?.is_some() {
+    if api.get_opt(name).await?.is_some() {
+        api.delete(name, &DeleteParams::background()).await?;
+        while api.get_opt(name).await?.is_some() {
             sleep(Duration::from_secs(1)).await;
         }
     }
-    let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": NAMESPACE } });
-    api.patch(NAMESPACE, &PatchParams::apply("bench"), &Patch::Apply(&namespace)).await?;
+    let namespace = json!({ "apiVersion": "v1", "kind": "Namespace", "metadata": { "name": name } });
+    api.patch(name, &PatchParams::apply("bench"), &Patch::Apply(&namespace)).await?;
     Ok(())
 }
 

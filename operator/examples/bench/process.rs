@@ -1,6 +1,7 @@
 //! The operator that is measured.
 
 use std::{
+    collections::BTreeMap,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -17,6 +18,8 @@ use crate::PATIENCE;
 const LISTEN: &str = "127.0.0.1:18089";
 /// Between two looks.
 const PAUSE: Duration = Duration::from_millis(200);
+/// What the name of each of its series begins with.
+const PREFIX: &str = "orchestrator_operator_";
 /// Ticks of a second in `/proc`, on every Linux.
 const TICKS: f64 = 100.0;
 
@@ -30,10 +33,24 @@ pub(crate) struct Process {
 pub(crate) struct Page(String);
 
 impl Page {
+    /// By how much each series grew whose name holds one of `names`, those that did not left out.
+    pub(crate) fn since(&self, before: &Self, names: &[&str]) -> Vec<(String, f64)> {
+        let read = |page: &Self| -> BTreeMap<String, f64> {
+            let lines = page.0.lines().filter_map(|line| line.strip_prefix(PREFIX)?.rsplit_once(' '));
+            let wanted = lines.filter(|(series, _)| names.iter().any(|name| series.contains(name)));
+            wanted.filter_map(|(series, value)| Some((series.to_owned(), value.parse().ok()?))).collect()
+        };
+        let before = read(before);
+        let grown = read(self).into_iter().map(|(series, now)| {
+            let more = now - before.get(&series).copied().unwrap_or_default();
+            (series, more)
+        });
+        grown.filter(|(_, more)| *more != 0.0).collect()
+    }
+
     /// The sum of the series whose name, or whose name with labels, is this.
     pub(crate) fn get(&self, name: &str) -> f64 {
-        let lines =
-            self.0.lines().filter_map(|line| line.strip_prefix("orchestrator_operator_")?.rsplit_once(' '));
+        let lines = self.0.lines().filter_map(|line| line.strip_prefix(PREFIX)?.rsplit_once(' '));
         let wanted = lines.filter(|(series, _)| *series == name || series.split('{').next() == Some(name));
         wanted.filter_map(|(_, value)| value.parse::<f64>().ok()).sum()
     }

@@ -102,6 +102,10 @@ pub struct Volume {
     pub requested: u64,
     /// Bytes that it has, once bound.
     pub capacity: u64,
+    /// Its storage class; `None` = it has none.
+    pub class: Option<String>,
+    /// Its class lets it grow; `None` = nobody asked, or nobody may ask.
+    pub expands: Option<bool>,
 }
 
 /// What is known of a volume.

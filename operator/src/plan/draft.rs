@@ -83,7 +83,8 @@ impl<'a> Draft<'a> {
             _ => SignedDuration::from_secs(member_limit.into()),
         };
         now.stalled = self.lasting(&now) > limit;
-        if self.earlier().is_none_or(|earlier| earlier.operation_type != operation) {
+        let is_said = self.operation.as_ref().is_some_and(|said| said.operation == operation);
+        if !is_said && self.earlier().is_none_or(|earlier| earlier.operation_type != operation) {
             self.tell_begun(&now);
         }
         self.operation = Some(now);
@@ -91,7 +92,7 @@ impl<'a> Draft<'a> {
 
     /// Another step of what was just said to be under way.
     pub(super) fn rename(&mut self, step: &str) {
-        let Some(now) = self.operation.take() else { return };
+        let Some(now) = self.operation.clone() else { return };
         self.under(now.operation, now.targets, step.to_owned());
     }
 
@@ -141,15 +142,24 @@ impl<'a> Draft<'a> {
         (self.lasting(now), same.map_or(0, |earlier| earlier.attempts))
     }
 
-    /// For how long the present operation lasts.
+    /// Whether the present step was under way in the last pass as well.
+    pub(super) fn is_continued(&self) -> bool {
+        self.operation.as_ref().zip(self.earlier()).is_some_and(|(now, earlier)| now.continues(earlier))
+    }
+
+    /// Since when the present operation lasts.
     pub(super) fn begun(&self) -> Option<jiff::Timestamp> {
         let operation = self.operation.as_ref()?.operation;
         let same = self.earlier().filter(|earlier| earlier.operation_type == operation);
         same.map(|earlier| earlier.started_at.0)
     }
 
-    pub(super) fn say(&mut self, condition: ConditionType, reason: Reason, message: String) {
+    /// Says it as whole sentences: the last one gets its full stop here.
+    pub(super) fn say(&mut self, condition: ConditionType, reason: Reason, mut message: String) {
         debug_assert!(condition.status(reason).is_some(), "{reason} is no reason of {condition}");
+        if !message.ends_with(['.', '!', '?']) {
+            message.push('.');
+        }
         self.findings.push(Finding { condition, reason, message });
     }
 

@@ -80,6 +80,11 @@ fn carry_out(view: &View<'_>, leader: &Leader<'_>, address: &str, step: Step, dr
     match step {
         Step::Change(words, change) => {
             under(draft, words);
+            // Who is to vote is seen twice in a row to have caught up, as everybody who gets a vote.
+            if matches!(change, Change::Voters(_)) && !draft.is_continued() {
+                draft.wait(SOON);
+                return;
+            }
             if matches!(change, Change::AddLearner(_)) {
                 draft.tell(
                     EventReason::MemberJoining,

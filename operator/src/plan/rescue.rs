@@ -109,11 +109,12 @@ fn rest(view: &View<'_>, ordinal: u32, seat: &Seat) -> Rest {
     Rest::Unknown(view.trouble(ordinal).unwrap_or_else(|| format!("{name} may hold data")))
 }
 
-/// Whether members answer that they hold nothing, and nobody is left who could hold anything.
+/// Whether members answer that they hold nothing, and nobody is left who could hold anything: a member outside could.
 fn all_data_lost(view: &View<'_>) -> bool {
     let mut seats = view.seen().seats.iter();
     let is_empty = |(.., status): (&str, Option<u32>, &MemberStatus)| status.data_state == DataState::Empty;
-    view.answers().next().is_some()
+    view.seen().spec.raft.external_members.is_empty()
+        && view.answers().next().is_some()
         && view.answers().all(is_empty)
         && seats.all(|(ordinal, seat)| matches!(rest(view, *ordinal, seat), Rest::Gone))
 }
@@ -126,20 +127,20 @@ fn lost_quorum(view: &View<'_>) -> (Reason, String) {
             .is_some_and(|status| status.node_id == voter.node_id && status.data_state == DataState::Present)
     });
     let (healthy, lost) = (healthy.count(), lost_disks(view));
-    let troubles = view.troubles().join(". ");
+    let troubles: String = view.troubles().iter().map(|trouble| format!(" {trouble}.")).collect();
     if voters == 0 || lost < view.majority() {
         let count = match voters {
             0 => "No member of the group answers".to_owned(),
             _ => format!("{healthy} of {voters} voters answer and none of them leads"),
         };
         let message = format!(
-            "{count}. {troubles}. The group goes on by itself when a majority is back; until then nothing is changed."
+            "{count}.{troubles} The group goes on by itself when a majority is back; until then nothing is changed."
         );
         return (Reason::MajorityUnreachable, message);
     }
     let group = view.seen().memory.cluster_id.as_deref().unwrap_or_default();
     let message = format!(
-        "The data of {lost} of {voters} voters is lost. {troubles}. Bring their volumes back; if they are lost for good, \
+        "The data of {lost} of {voters} voters is lost.{troubles} Bring their volumes back; if they are lost for good, \
          the best survivor can go on alone: kubectl annotate orc {} orchestrator.rs/force-new-cluster={group}/POD",
         view.seen().name
     );

@@ -25,7 +25,15 @@ pub(super) fn decide(view: &View<'_>, draft: &mut Draft<'_>) -> Flow {
         Some((pod, step))
     });
     let Some((pod, step)) = found else { return Flow::Next };
-    draft.under(OperationType::RollingUpdate, vec![pod.name.clone()], step.to_owned());
+    let rescued = draft.last_target(OperationType::ForceNewCluster);
+    match rescued.filter(|_| view.seen().verbs.force_new_cluster.is_some()) {
+        // Which volumes are new since the rescue began tells who is fenced: it goes on meanwhile.
+        Some(survivor) => {
+            let step = format!("waits to go on alone: {} {step}", pod.name);
+            draft.under(OperationType::ForceNewCluster, vec![survivor], step);
+        }
+        None => draft.under(OperationType::RollingUpdate, vec![pod.name.clone()], step.to_owned()),
+    }
     draft.act(Action::DeletePod(target(pod)), PODS_PAUSE);
     Flow::Decided
 }

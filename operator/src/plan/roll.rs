@@ -60,6 +60,11 @@ pub(super) fn decide(view: &View<'_>, draft: &mut Draft<'_>) -> Flow {
     let due = due(view);
     tell_updated(view, &due, draft);
     let Some(next) = due.first().copied() else {
+        if let Some((name, why)) = returning(view, draft) {
+            draft.under(OperationType::RollingUpdate, vec![name], format!("starts anew: {why}"));
+            draft.wait(PODS_PAUSE);
+            return Flow::Next;
+        }
         draft.done(
             OperationType::RollingUpdate,
             EventReason::RollingUpdateCompleted,
@@ -91,6 +96,18 @@ pub(super) fn decide(view: &View<'_>, draft: &mut Draft<'_>) -> Flow {
     draft.under(OperationType::RollingUpdate, vec![pod.name.clone()], format!("is restarted: {of}"));
     draft.act(end(pod), PODS_PAUSE);
     Flow::Decided
+}
+
+/// The voter that was restarted last and does not work again yet, and why.
+fn returning(view: &View<'_>, draft: &Draft<'_>) -> Option<(String, String)> {
+    let last = draft.last_target(OperationType::RollingUpdate)?;
+    let mut seats = view.seen().seats.iter();
+    let (ordinal, seat) = seats.find(|(ordinal, _)| view.pod_name(**ordinal) == last)?;
+    let is_away = view.voter_at(&seat.address).is_some() && !view.counts_on(*ordinal);
+    is_away.then(|| {
+        let why = view.trouble(*ordinal).unwrap_or_else(|| format!("{last} is not ready yet"));
+        (last, why)
+    })
 }
 
 /// Why the members stay as they are, although some are outdated.

@@ -75,7 +75,11 @@ fn grow(
         Some(address) => join(view, leader, address, names, draft),
         None => {
             draft.under(OperationType::ScaleUp, names, "gets its vote".into());
-            vote(view, leader, &view.wished(), draft);
+            // Seen twice in a row to have caught up: one look may have met the moment between two bursts.
+            match draft.is_continued() {
+                true => vote(view, leader, &view.wished(), draft),
+                false => draft.wait(SOON),
+            }
         }
     }
     Flow::Decided
@@ -148,7 +152,9 @@ fn vote(view: &View<'_>, leader: &Leader<'_>, wished: &[String], draft: &mut Dra
         draft.wait(SOON);
         return;
     }
-    if !stay(leader.address)
+    // A leader outside takes no orders from the operator: it hands over by itself once the change let it go.
+    if leader.ordinal.is_some()
+        && !stay(leader.address)
         && let Some(heir) = view.heir(stay)
     {
         draft.rename(&format!("hands leadership over: {}", view.called(heir)));
@@ -221,11 +227,10 @@ fn clear(view: &View<'_>, leader: &Leader<'_>, draft: &mut Draft<'_>) -> Flow {
     Flow::Decided
 }
 
-/// Another voter knows the same members, so that the removal outlives the leader.
+/// Another voter holds the entry with these members, so that the removal outlives the leader.
 fn is_confirmed(view: &View<'_>, leader: &Leader<'_>) -> bool {
-    let known = (&leader.status.membership.voters, leader.status.membership_log_index);
-    let mut others =
-        view.answers().filter(|(address, ..)| *address != leader.address && view.voter_at(address).is_some());
-    view.voters().len() == 1
-        || others.any(|(.., status)| (&status.membership.voters, status.membership_log_index) == known)
+    let entry = leader.status.membership_log_index;
+    let others = view.voters().iter().filter(|voter| voter.node_id != leader.status.node_id);
+    let matched = others.filter_map(|voter| leader.status.replication.get(&voter.node_id));
+    view.voters().len() == 1 || matched.into_iter().any(|progress| progress.matched_index >= entry)
 }

@@ -1,7 +1,7 @@
 //! Volumes grow one after the other, the leader's last; then the StatefulSet, whose template for volumes cannot be
 //! changed, is made anew around its pods. No volume is ever deleted here, and no pod restarted.
 
-use orchestrator_crds::{EventReason, OperationType};
+use orchestrator_crds::{ConditionType, EventReason, OperationType, Reason};
 
 use super::{
     Action, Flow,
@@ -23,22 +23,59 @@ pub(super) fn decide(view: &View<'_>, draft: &mut Draft<'_>) -> Flow {
     let mut volumes: Vec<(u32, &Volume)> =
         volumes.filter(|(_, volume)| volume.state == VolumeState::Bound && !volume.terminating).collect();
     volumes.sort_by_key(|(ordinal, _)| (Some(*ordinal) == leader, *ordinal));
+    if volumes.iter().any(|(_, volume)| cannot_grow(volume, wished)) {
+        tell_class(view, &volumes, wished, draft);
+        return Flow::Next;
+    }
     let small =
         volumes.iter().find(|(_, volume)| volume.requested < wished || volume.capacity < volume.requested);
-    if let Some((ordinal, volume)) = small {
-        let under = |draft: &mut Draft<'_>, step: String| {
-            draft.under(OperationType::StorageExpansion, vec![view.pod_name(*ordinal)], step);
-        };
-        if volume.requested < wished {
-            under(draft, format!("its volume is to grow: {}", seen.spec.storage.size.0));
-            draft.act(Action::GrowVolume { name: volume.name.clone(), bytes: wished }, GROWING_PAUSE);
-        } else {
-            under(draft, format!("its volume grows: {} of {} bytes", volume.capacity, volume.requested));
-            draft.wait(GROWING_PAUSE);
+    match small {
+        Some((ordinal, volume)) => {
+            grow(view, *ordinal, volume, wished, draft);
+            Flow::Decided
         }
-        return Flow::Decided;
+        None => renew_template(view, wished, draft),
     }
-    renew_template(view, wished, draft)
+}
+
+fn grow(view: &View<'_>, ordinal: u32, volume: &Volume, wished: u64, draft: &mut Draft<'_>) {
+    let size = &view.seen().spec.storage.size.0;
+    let mut under = |step: String| {
+        draft.under(OperationType::StorageExpansion, vec![view.pod_name(ordinal)], step);
+    };
+    if volume.requested < wished {
+        under(format!("its volume is to grow: {size}"));
+        draft.act(Action::GrowVolume { name: volume.name.clone(), bytes: wished }, GROWING_PAUSE);
+    } else {
+        under(format!("its volume grows: {} of {} bytes", volume.capacity, volume.requested));
+        draft.wait(GROWING_PAUSE);
+    }
+}
+
+fn cannot_grow(volume: &Volume, wished: u64) -> bool {
+    volume.requested < wished && volume.expands == Some(false)
+}
+
+/// Kubernetes would refuse each attempt: only a person can do something about the class.
+fn tell_class(view: &View<'_>, volumes: &[(u32, &Volume)], wished: u64, draft: &mut Draft<'_>) {
+    let held: Vec<&(u32, &Volume)> =
+        volumes.iter().filter(|(_, volume)| cannot_grow(volume, wished)).collect();
+    let pods = held.iter().map(|(ordinal, _)| view.pod_name(*ordinal)).collect();
+    let names: Vec<&str> = held.iter().map(|(_, volume)| volume.name.as_str()).collect();
+    let class = held.iter().find_map(|(_, volume)| volume.class.as_deref()).unwrap_or_default();
+    let size = &view.seen().spec.storage.size.0;
+    let message = format!(
+        "{} cannot grow to {size}: the storage class {class} does not allow it. If its driver can, allow it: kubectl \
+         patch storageclass {class} -p '{{\"allowVolumeExpansion\":true}}'. If not, create a new OrchestratorCluster \
+         with a class that can.",
+        names.join(", ")
+    );
+    draft.under(
+        OperationType::StorageExpansion,
+        pods,
+        format!("waits for a storage class that allows it: {class}"),
+    );
+    draft.say(ConditionType::Progressing, Reason::Stalled, message);
 }
 
 fn renew_template(view: &View<'_>, wished: u64, draft: &mut Draft<'_>) -> Flow {

@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use jiff::{SignedDuration, Timestamp};
 use orchestrator_wire::{DataState, MemberName, MemberStatus};
 
-use crate::observation::{Answer, Observation, Pod, Seat};
+use crate::observation::{Observation, Pod, Seat};
 
 pub use data::Data;
 
@@ -309,22 +309,19 @@ impl<'a> View<'a> {
         self.unreached().next().is_some() && self.answers().next().is_none()
     }
 
-    /// Why nobody may be disturbed and no member changed yet; `None` = the group has settled.
+    /// Whether a change of the members is under way.
     #[must_use]
-    pub fn unsettled(&self) -> Option<String> {
-        let Some(leader) = self.leader else { return Some("the group has no leader".into()) };
-        let members = &leader.status.membership;
-        if members.joint || !members.committed {
-            return Some("a change of the members is under way".into());
-        }
-        let name = self.called(leader.address);
-        match self.seen.memory.leader {
-            Some((node, term, since)) if (node, term) == (leader.status.node_id, leader.status.term) => {
-                let led = self.now().duration_since(since);
-                (led < STABLE_LEADER).then(|| format!("{name} leads for {} s only", led.as_secs().max(0)))
-            }
-            _ => Some(format!("{name} leads only now")),
-        }
+    pub fn is_changing(&self) -> bool {
+        let members = self.leader.map(|leader| &leader.status.membership);
+        members.is_some_and(|members| members.joint || !members.committed)
+    }
+
+    /// Whether one leader has led, in one term, for long enough.
+    #[must_use]
+    pub fn is_led_steadily(&self) -> bool {
+        let leads = self.leader.map(|leader| (leader.status.node_id, leader.status.term));
+        let since = self.seen.memory.leader.filter(|(node, term, _)| leads == Some((*node, *term)));
+        since.is_some_and(|(.., since)| self.now().duration_since(since) >= STABLE_LEADER)
     }
 }
 
@@ -335,10 +332,4 @@ fn rank(status: &MemberStatus) -> (u64, u64) {
 
 fn is_ready(seat: &Seat) -> bool {
     seat.pod.as_ref().is_some_and(|pod| pod.ready_since.is_some() && !pod.terminating)
-}
-
-/// Whether nobody answers there: asked in vain, or nobody to ask.
-#[must_use]
-pub fn is_silent(answer: &Answer) -> bool {
-    answer.status().is_none()
 }

@@ -5,7 +5,7 @@ use k8s_openapi::api::{
     core::v1::{PersistentVolumeClaim, Pod},
 };
 use kube::{
-    Api, Resource,
+    Api, Client, Resource,
     api::{DeleteParams, Patch, PatchParams, PostParams, Preconditions},
 };
 use orchestrator_crds::{MANAGER, OrchestratorCluster, OrchestratorClusterStatus, STATUS_MANAGER};
@@ -85,6 +85,8 @@ pub struct Actor<'a> {
     pub doors: &'a Doors,
     /// Digest of the live configuration, by which kubelet is told to look again.
     pub live_digest: Option<&'a str>,
+    /// The API for a call whose refusal is an answer: [`super::clients::Clients::once`].
+    pub once: &'a Client,
 }
 
 impl Actor<'_> {
@@ -231,7 +233,7 @@ impl Actor<'_> {
             .body(body)
             .expect("names of objects can stand in a path");
         self.count("evict", "Pod");
-        match within(self.owner.client.request::<Value>(request)).await {
+        match within(self.once.request::<Value>(request)).await {
             Ok(_) => Ok(()),
             Err(ApiFailure::Refused(status)) if status.code == TOO_MANY => {
                 Err(ActError::Budget(target.pod.clone()))

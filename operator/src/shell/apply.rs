@@ -3,12 +3,14 @@
 //! Nothing is written that is not controlled by this very object, and nothing that is as it should be.
 
 mod differs;
+mod failure;
 mod kinds;
 mod leftovers;
+mod report;
 mod volumes;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeSet, HashMap},
     sync::{Mutex, PoisonError},
     time::Duration,
 };
@@ -20,7 +22,7 @@ use kube::{
 };
 use orchestrator_crds::{KIND, MANAGER, annotation};
 use serde_json::Value;
-use tokio::time::{Instant, timeout};
+use tokio::time::Instant;
 
 use super::{facts::owner, index::Key, metrics::Metrics, stores::Stores};
 use crate::{
@@ -28,10 +30,10 @@ use crate::{
     status::{Problem, Trouble},
 };
 
+pub use failure::{API_TIMEOUT, ApiFailure, within};
 pub use kinds::Live;
+pub use report::Report;
 
-/// One call of the API. A server that takes longer is asked again later.
-pub const API_TIMEOUT: Duration = Duration::from_secs(15);
 /// Somebody who changes a child again and again is told of it once a minute.
 const DRIFT_SILENCE: Duration = Duration::from_secs(60);
 /// What is not watched is looked at so often.
@@ -39,12 +41,18 @@ const UNWATCHED_FOR: Duration = Duration::from_secs(300);
 /// Hexadecimal digits of the hash of what was applied.
 const HASH_DIGITS: usize = 16;
 
-/// What was applied last, so that equal things are not compared again and drift can be told from a change of ours.
+/// What was applied last, so that equal things are not compared again and drift can be told from a change of ours; and
+/// what was refused, so that what passes by itself is told from what does not.
 #[derive(Debug, Default)]
-pub struct Memo(Mutex<HashMap<Key, ByChild>>);
+pub struct Memo {
+    applied: Mutex<HashMap<Key, ByChild>>,
+    refused: Mutex<HashMap<Key, Refused>>,
+}
 
 /// By kind and name.
 type ByChild = HashMap<(&'static str, String), Applied>;
+/// Kinds and names.
+type Refused = BTreeSet<(String, String)>;
 
 #[derive(Debug, Clone)]
 struct Applied {
@@ -58,25 +66,43 @@ struct Applied {
 
 impl Memo {
     fn get(&self, owner: &Key, kind: &'static str, name: &str) -> Option<Applied> {
-        let memo = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let memo = self.applied.lock().unwrap_or_else(PoisonError::into_inner);
         memo.get(owner)?.get(&(kind, name.to_owned())).cloned()
     }
 
     fn set(&self, owner: &Key, kind: &'static str, name: &str, applied: Applied) {
-        let mut memo = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut memo = self.applied.lock().unwrap_or_else(PoisonError::into_inner);
         memo.entry(owner.clone()).or_default().insert((kind, name.to_owned()), applied);
     }
 
     fn remove(&self, owner: &Key, kind: &'static str, name: &str) {
-        let mut memo = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut memo = self.applied.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(children) = memo.get_mut(owner) {
             children.remove(&(kind, name.to_owned()));
         }
     }
 
+    /// A report for the next pass, which knows what was refused in the last one.
+    #[must_use]
+    pub fn report(&self, owner: &Key) -> Report {
+        let refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        Report::after(refused.get(owner).cloned().unwrap_or_default())
+    }
+
+    /// Keeps what was refused until the next pass.
+    pub fn keep(&self, owner: &Key, report: &Report) {
+        let mut refused = self.refused.lock().unwrap_or_else(PoisonError::into_inner);
+        if report.refused.is_empty() {
+            refused.remove(owner);
+        } else {
+            refused.insert(owner.clone(), report.refused.clone());
+        }
+    }
+
     /// The object is gone.
     pub fn forget(&self, owner: &Key) {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(owner);
+        self.applied.lock().unwrap_or_else(PoisonError::into_inner).remove(owner);
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).remove(owner);
     }
 }
 
@@ -95,19 +121,6 @@ pub struct Owner<'a> {
     pub key: &'a Key,
     /// Its uid.
     pub uid: &'a str,
-}
-
-/// What came of it.
-#[derive(Debug, Default)]
-pub struct Report {
-    /// What could not be done.
-    pub troubles: Vec<Trouble>,
-    /// Children that somebody had changed or deleted: kind and name.
-    pub drifted: Vec<(String, String)>,
-    /// How many writes it took.
-    pub writes: usize,
-    /// Whether one of them is what members are made from or read.
-    pub rewritten: bool,
 }
 
 /// What is to be done about one child.
@@ -131,7 +144,7 @@ impl Owner<'_> {
                 debug_assert!(false, "an unknown kind is rendered: {document}");
                 continue;
             };
-            if kind == "StatefulSet" && report.troubles.iter().any(|trouble| holds_back(&trouble.kind)) {
+            if kind == "StatefulSet" && report.lacks(holds_back) {
                 continue;
             }
             self.apply_one(kind, document, report).await;
@@ -196,10 +209,10 @@ impl Owner<'_> {
         }
     }
 
-    fn failed(&self, report: &mut Report, kind: &'static str, name: String, error: &ApiFailure) {
+    /// Notes what was not done, and why.
+    pub fn failed(&self, report: &mut Report, kind: &str, name: String, error: &ApiFailure) {
         self.metrics.error(error.reason());
-        let problem = error.problem();
-        report.troubles.push(Trouble { kind: kind.into(), name, problem, message: error.to_string() });
+        report.failed(kind, name, error);
     }
 
     async fn need(
@@ -295,93 +308,4 @@ impl Owner<'_> {
 /// Whether pods cannot do without one of this kind.
 fn holds_back(kind: &str) -> bool {
     matches!(kind, "ConfigMap" | "Secret" | "Service" | "ServiceAccount")
-}
-
-/// Why the API did not do what it was asked to. `Display` is for people.
-#[derive(Debug, thiserror::Error)]
-pub enum ApiFailure {
-    /// It said no, in these words.
-    #[error("{}", said(.0))]
-    Refused(Box<kube::core::Status>),
-    /// It cannot be reached, or what it says cannot be read.
-    #[error("the Kubernetes API does not answer as it should: {0}")]
-    Broken(String),
-    /// It took too long.
-    #[error("no answer from the Kubernetes API within {API_TIMEOUT:?}")]
-    Late,
-}
-
-fn said(status: &kube::core::Status) -> String {
-    if status.message.is_empty() {
-        format!("the Kubernetes API answers {}", status.code)
-    } else {
-        status.message.clone()
-    }
-}
-
-impl From<kube::Error> for ApiFailure {
-    fn from(error: kube::Error) -> Self {
-        match error {
-            kube::Error::Api(status) => Self::Refused(status),
-            other => Self::Broken(chain(&other)),
-        }
-    }
-}
-
-/// An error with its causes, without saying anything twice.
-fn chain(error: &dyn std::error::Error) -> String {
-    let causes = std::iter::successors(error.source(), |error| error.source());
-    causes.map(ToString::to_string).fold(error.to_string(), |told, cause| {
-        if told.contains(&cause) { told } else { format!("{told}: {cause}") }
-    })
-}
-
-impl ApiFailure {
-    /// The HTTP status, if it answered.
-    #[must_use]
-    pub fn code(&self) -> Option<u16> {
-        match self {
-            Self::Refused(status) => Some(status.code),
-            Self::Broken(_) | Self::Late => None,
-        }
-    }
-
-    /// Somebody else was faster: what was decided upon is not so any more.
-    #[must_use]
-    pub fn is_conflict(&self) -> bool {
-        self.code() == Some(409)
-    }
-
-    /// For the status.
-    #[must_use]
-    pub fn problem(&self) -> Problem {
-        match self {
-            Self::Refused(status) if status.code == 403 && status.message.contains("quota") => Problem::Quota,
-            Self::Refused(status) if status.code == 403 => Problem::Forbidden,
-            // Another manager has a field of an object that was not there a moment ago.
-            Self::Refused(status) if status.code == 409 => Problem::OwnershipConflict,
-            Self::Refused(_) | Self::Broken(_) | Self::Late => Problem::Other,
-        }
-    }
-
-    /// For the label of a metric.
-    #[must_use]
-    pub fn reason(&self) -> &'static str {
-        match (self, self.problem()) {
-            (Self::Late, _) => "late",
-            (Self::Broken(_), _) => "unreachable",
-            (_, Problem::Quota) => "quota",
-            (_, Problem::Forbidden) => "forbidden",
-            (_, Problem::OwnershipConflict) => "conflict",
-            (_, Problem::Other) => "refused",
-        }
-    }
-}
-
-/// One call within its deadline.
-///
-/// # Errors
-/// The API said no, or nothing.
-pub async fn within<T>(call: impl Future<Output = Result<T, kube::Error>>) -> Result<T, ApiFailure> {
-    timeout(API_TIMEOUT, call).await.map_err(|_| ApiFailure::Late)?.map_err(Into::into)
 }

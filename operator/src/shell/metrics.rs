@@ -47,6 +47,7 @@ pub struct Metrics {
     queue_depth: IntGauge,
     is_leader: IntGauge,
     member_errors: IntCounterVec,
+    watch_errors: IntCounterVec,
     api_requests: IntCounterVec,
     writes: IntCounter,
     clusters: IntGaugeVec,
@@ -126,6 +127,7 @@ impl Default for Metrics {
                 "Calls of members that failed, by reason",
                 &["reason"],
             ),
+            watch_errors: r.counters("watch_errors_total", "Watches that were interrupted", &["kind"]),
             api_requests: r.counters(
                 "api_request_total",
                 "Changes asked of the Kubernetes API",
@@ -188,6 +190,11 @@ impl Metrics {
     /// A call of a member failed.
     pub fn member_error(&self, reason: &'static str) {
         self.member_errors.with_label_values(&[reason]).inc();
+    }
+
+    /// A watch of objects of this kind was interrupted.
+    pub fn watch_error(&self, kind: &str) {
+        self.watch_errors.with_label_values(&[kind]).inc();
     }
 
     /// A change was asked of the API.

@@ -16,7 +16,7 @@ use crate::{
 };
 
 /// Ordinals that are looked for beyond those that should be: the most members that there can be, and as many left over.
-const ORDINALS_MAX: u32 = 16;
+pub(super) const ORDINALS_MAX: u32 = 16;
 
 /// When disks were first seen to be lost, by the claim's uid. Forgotten with the process, which only means a later
 /// replacement.
@@ -125,8 +125,8 @@ impl Surroundings<'_> {
             return None;
         }
         match self.stores.nodes.get(&Key::new("", name)) {
-            Some(node) => node.problem(name, self.now),
-            None => Some(format!("node {name} is gone")),
+            Some(node) => node.problem(),
+            None => Some("is gone".to_owned()),
         }
     }
 
@@ -160,6 +160,8 @@ impl Surroundings<'_> {
             group: claim.cluster_id.clone(),
             requested: claim.requested,
             capacity: claim.capacity,
+            class: claim.class.clone(),
+            expands: None,
         })
     }
 

@@ -2,6 +2,7 @@
 
 mod applying;
 mod asking;
+mod growing;
 mod telling;
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -14,7 +15,7 @@ use tracing::{debug, info, warn};
 use super::{
     Operator,
     act::{ActError, Actor, Doors},
-    apply::{Owner, Report, within},
+    apply::{Owner, Report},
     index::Key,
     metrics::PassResult,
     observe::{Surroundings, verbs},
@@ -24,11 +25,11 @@ use crate::{
     names,
     observation::{Answer, Invalid, Observation},
     plan::{Action, Event, Plan, plan},
-    status::{Applied, Outcome, Trouble, memory, status},
+    status::{Applied, Outcome, memory, status},
 };
 
-pub use asking::Trusts;
-use asking::{leader, rightful};
+pub use asking::{Silences, Trusts};
+use asking::{is_silent, leader, rightful};
 
 /// After something that shows its effect within milliseconds.
 const SOON: Duration = Duration::from_millis(300);
@@ -41,6 +42,9 @@ pub struct Passed {
     /// When to look again; `None` = when something happens.
     pub again: Option<Duration>,
 }
+
+/// Something was not to be had that may be there a moment later: nothing was decided, done or told.
+const ANOTHER_LOOK: Passed = Passed { result: PassResult::Failed, again: Some(SOON) };
 
 /// What one pass works on.
 struct Pass<'a> {
@@ -73,7 +77,7 @@ impl Operator {
             }
         };
         let spec = Arc::new(object.spec.clone());
-        let pass = Pass { operator: self, key, object: &object, spec, uid, now: Timestamp::now() };
+        let pass = Pass { operator: self, key, object: &object, spec, uid, now: (self.settings.clock)() };
         pass.run().await
     }
 
@@ -81,12 +85,20 @@ impl Operator {
     fn forget(&self, key: &Key) {
         self.metrics.forget(key);
         self.memo.forget(key);
+        self.silences.forget(key);
         self.rolls.set(key, false);
     }
 }
 
 impl Pass<'_> {
     async fn run(&self) -> Passed {
+        let mut report = self.operator.memo.report(self.key);
+        let passed = self.look(&mut report).await;
+        self.operator.memo.keep(self.key, &report);
+        passed
+    }
+
+    async fn look(&self, report: &mut Report) -> Passed {
         let surroundings = Surroundings {
             stores: &self.operator.stores,
             losses: &self.operator.losses,
@@ -95,27 +107,31 @@ impl Pass<'_> {
             spec: &self.spec,
             now: self.now,
         };
-        let (rendering, mut report) = self.render().await;
+        let Some(rendering) = self.render(report).await else { return ANOTHER_LOOK };
         let (mut seen, doors) = self.observe(&surroundings, &rendering).await;
+        if self.operator.silences.begin(self.key, is_silent(&seen.seats)) {
+            return ANOTHER_LOOK;
+        }
         let plan = plan(&seen);
         self.operator.rolls.set(self.key, seen.may_roll && is_rolling(&plan));
         let rendering = rendering.ok();
         let is_free = !(seen.deleting || seen.spec.paused || seen.verbs.paused);
         if is_free {
-            self.apply(rendering.as_ref(), &plan, &seen, &mut report).await;
+            self.apply(rendering.as_ref(), &plan, &seen, report).await;
         }
         let acted = self.act(&plan, &seen, &doors, rendering.as_ref()).await;
-        let previous = acted.written.as_ref().unwrap_or(self.object).status.clone().unwrap_or_default();
+        let current = acted.written.as_ref().unwrap_or(self.object);
+        let previous = current.status.clone().unwrap_or_default();
         // What was just written down is remembered: members of a group that we know by now are no strangers.
         seen.memory = memory(&previous);
         let applied =
-            self.applied(rendering.as_ref(), &plan, &report, acted.outcome.clone(), &surroundings, &seen);
+            self.applied(rendering.as_ref(), &plan, report, acted.outcome.clone(), &surroundings, &seen);
         let next = status(&seen, &plan, &applied, &previous);
-        let told = self.tell(&seen, &plan, &applied, &report, &previous, &next).await;
+        let told = self.tell(current, &seen, &plan, &applied, report, &next).await;
         if is_free {
             self.label(&next, &seen, &doors).await;
         }
-        let passed = passed(&plan, &acted, &report, told);
+        let passed = passed(&plan, &acted, report, told);
         debug!(namespace = %self.key.namespace, name = %self.key.name, row = plan.row, result = ?passed.result, again = ?passed.again, writes = report.writes, "looked");
         passed
     }
@@ -133,23 +149,21 @@ impl Pass<'_> {
     }
 
     /// What the spec means, with everything that it names; what cannot be read is trouble, and says nothing about it.
-    async fn render(&self) -> (Result<Rendering, Vec<Invalid>>, Report) {
-        let mut report = Report::default();
+    /// `None`: that may be only so at this moment, and nothing is decided on it.
+    async fn render(&self, report: &mut Report) -> Option<Result<Rendering, Vec<Invalid>>> {
         let mut objects = BTreeMap::new();
         for reference in references(&self.spec) {
             let key = self.key.beside(reference.name.as_str());
-            match within(self.operator.secrets.get(reference.kind, &key)).await {
+            match self.operator.secrets.get(reference.kind, &key).await {
                 Ok(found) => {
                     let digests = found.map(|contents| contents.digests.clone());
                     objects.insert((reference.kind, reference.name), digests);
                 }
-                Err(error) => report.troubles.push(Trouble {
-                    kind: reference.kind.as_str().to_owned(),
-                    name: reference.name,
-                    problem: error.problem(),
-                    message: error.to_string(),
-                }),
+                Err(error) => self.owner().failed(report, reference.kind.as_str(), reference.name, &error),
             }
+        }
+        if report.awaits_another_look() {
+            return None;
         }
         let status = self.object.status.as_ref();
         let live = self.operator.stores.sets.get(&self.key.beside(names::stateful_set(&self.key.name)));
@@ -160,13 +174,18 @@ impl Pass<'_> {
             live: live.filter(|set| set.controller.as_deref() == Some(self.uid)).map(|set| set.object()),
         };
         let installed = self.operator.platform.installed(&self.operator.client).await;
+        let installed = installed.map_err(|error| {
+            warn!(namespace = %self.key.namespace, name = %self.key.name, %error, "what is installed is not known yet");
+            self.operator.metrics.error(error.reason());
+        });
+        let installed = installed.ok()?;
         let context = Context {
             default_image: self.operator.settings.default_image.clone(),
             operator: self.operator.settings.operator_pods.clone(),
             pod_monitors: installed.pod_monitors,
             openshift: installed.openshift,
         };
-        (render(self.object, &context, &seen), report)
+        Some(render(self.object, &context, &seen))
     }
 
     async fn observe(
@@ -177,6 +196,7 @@ impl Pass<'_> {
         let set = surroundings.set();
         let live = surroundings.live_text();
         let mut seats = surroundings.seats(set.as_ref(), live.as_deref());
+        self.ask_classes(&mut seats).await;
         let prefix = rendering.as_ref().map(Rendering::url_prefix).unwrap_or_default();
         let mut doors = self.doors(surroundings, &seats, prefix).await;
         let asked = doors.seats.iter().map(async |(ordinal, (_, door))| (*ordinal, self.ask(door).await));
@@ -223,6 +243,7 @@ impl Pass<'_> {
             seen,
             doors,
             live_digest: live_digest.as_deref(),
+            once: &self.operator.once,
         };
         info!(namespace = %self.key.namespace, name = %self.key.name, row = plan.row, ?action, "acting");
         match actor.act(action).await {
@@ -234,8 +255,9 @@ impl Pass<'_> {
             }
             Err(error) if error.is_passing() => {
                 debug!(namespace = %self.key.namespace, name = %self.key.name, %error, "not done yet");
-                let soon = !matches!(error, ActError::Budget(_));
-                Acted { outcome: Outcome::Failed(error.to_string()), soon, ..Acted::default() }
+                let is_blocked = matches!(error, ActError::Budget(_));
+                let told = if is_blocked { Outcome::Blocked } else { Outcome::Failed };
+                Acted { outcome: told(error.to_string()), soon: !is_blocked, ..Acted::default() }
             }
             Err(error) => {
                 warn!(namespace = %self.key.namespace, name = %self.key.name, %error, "not done");
@@ -285,7 +307,8 @@ struct Acted {
 }
 
 fn passed(plan: &Plan, acted: &Acted, report: &Report, told: Result<bool, ()>) -> Passed {
-    let result = if acted.failed || told.is_err() || !report.troubles.is_empty() {
+    let refused = !(report.troubles.is_empty() && report.refused.is_empty());
+    let result = if acted.failed || told.is_err() || refused {
         PassResult::Failed
     } else if report.writes > 0 || told == Ok(true) || acted.outcome != Outcome::Untried {
         PassResult::Changed

@@ -8,7 +8,7 @@ use std::{
 use kube::Client;
 use tokio::time::Instant;
 
-use super::apply::within;
+use super::apply::{ApiFailure, within};
 
 /// The Prometheus operator may be installed at any time.
 const LOOK_AGAIN: Duration = Duration::from_secs(300);
@@ -31,31 +31,38 @@ pub struct Installed {
 pub struct Platform(Mutex<Option<(Instant, Installed)>>);
 
 impl Platform {
-    /// What is installed, as of some minutes ago at most. An API that does not answer changes nothing.
-    pub async fn installed(&self, client: &Client) -> Installed {
+    /// What is installed, as of some minutes ago. An API that does not answer changes nothing of that.
+    ///
+    /// # Errors
+    /// It was never known. Nothing may be rendered then: a guess would take children away, or restart every member.
+    pub async fn installed(&self, client: &Client) -> Result<Installed, ApiFailure> {
         let known = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some((at, installed)) = known
             && at.elapsed() < LOOK_AGAIN
         {
-            return installed;
+            return Ok(installed);
         }
-        let before = known.map(|(_, installed)| installed).unwrap_or_default();
-        let installed = Installed {
-            pod_monitors: serves(client, MONITORING, "podmonitors").await.unwrap_or(before.pod_monitors),
-            openshift: serves(client, OPENSHIFT, "securitycontextconstraints")
-                .await
-                .unwrap_or(before.openshift),
+        let installed = match (look(client).await, known) {
+            (Ok(installed), _) | (Err(_), Some((_, installed))) => installed,
+            (Err(error), None) => return Err(error),
         };
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Some((Instant::now(), installed));
-        installed
+        Ok(installed)
     }
 }
 
-/// `None`: nobody can tell.
-async fn serves(client: &Client, group: &str, plural: &str) -> Option<bool> {
+async fn look(client: &Client) -> Result<Installed, ApiFailure> {
+    Ok(Installed {
+        pod_monitors: serves(client, MONITORING, "podmonitors").await?,
+        openshift: serves(client, OPENSHIFT, "securitycontextconstraints").await?,
+    })
+}
+
+/// Not where there is no such group; nor for whom it is hidden, who could not use it either.
+async fn serves(client: &Client, group: &str, plural: &str) -> Result<bool, ApiFailure> {
     match within(client.list_api_group_resources(group)).await {
-        Ok(list) => Some(list.resources.iter().any(|resource| resource.name == plural)),
-        Err(error) if error.code() == Some(404) => Some(false),
-        Err(_) => None,
+        Ok(list) => Ok(list.resources.iter().any(|resource| resource.name == plural)),
+        Err(error) if matches!(error.code(), Some(403 | 404)) => Ok(false),
+        Err(error) => Err(error),
     }
 }

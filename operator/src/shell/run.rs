@@ -3,7 +3,7 @@
 use std::{pin::pin, sync::Arc, time::Duration};
 
 use anyhow::{Context, ensure};
-use kube::{Client, Config};
+use kube::Config;
 use tokio::{
     signal::unix::{SignalKind, signal},
     task::JoinSet,
@@ -13,15 +13,12 @@ use tokio_util::sync::CancellationToken;
 use tracing::info;
 
 use super::{
-    Operator, Settings, apply,
+    Operator, Settings,
     args::Arguments,
-    events::Events,
+    clients::Clients,
     lease::{Election, Terms},
     metrics::Metrics,
-    observe, pass, platform,
     queue::Queue,
-    rolls::Rolls,
-    secrets::Secrets,
     serve::{self, Told},
     startup::{self, Definition},
     stores::{Scope, Stores, Watcher},
@@ -32,8 +29,6 @@ use super::{
 const DRAIN_TIMEOUT: Duration = Duration::from_secs(8);
 /// While the first lists come.
 const LISTED_PAUSE: Duration = Duration::from_millis(50);
-/// Connecting to the API server.
-const CONNECT_TIMEOUT: Duration = Duration::from_secs(10);
 
 /// What probes and Prometheus are told.
 struct State {
@@ -43,8 +38,9 @@ struct State {
 }
 
 impl Told for State {
-    fn unready(&self) -> Option<&'static str> {
-        (!self.stores.are_complete()).then_some("not everything in the cluster was listed yet")
+    fn unready(&self) -> Option<String> {
+        let missing = self.stores.missing();
+        (!missing.is_empty()).then(|| format!("not listed yet: {}", missing.join(", ")))
     }
 
     fn numbers(&self) -> Vec<u8> {
@@ -62,9 +58,9 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let stop = CancellationToken::new();
     let mut tasks = JoinSet::new();
     tasks.spawn(signals(stop.clone())?);
-    let mut config = Config::infer().await.context("there is no Kubernetes to connect to")?;
-    config.connect_timeout = Some(CONNECT_TIMEOUT);
-    let client = Client::try_from(config).context("cannot connect to Kubernetes")?;
+    let config = Config::infer().await.context("there is no Kubernetes to connect to")?;
+    let clients = Clients::new(config).context("cannot connect to Kubernetes")?;
+    let client = clients.patient.clone();
     let stores = Arc::new(Stores { sees_nodes: arguments.nodes, ..Stores::default() });
     let (metrics, queue) = (Arc::new(Metrics::default()), Arc::new(Queue::default()));
     let state = State { stores: stores.clone(), metrics: metrics.clone(), queue: queue.clone() };
@@ -78,24 +74,19 @@ pub async fn run(arguments: &Arguments) -> anyhow::Result<()> {
             metrics.set_crd_mismatch(found? == Definition::Usable { same: false });
         }
     }
-    let watcher =
-        Watcher { stores: stores.clone(), queue: queue.clone(), stop: stop.clone(), client: client.clone() };
+    tasks.spawn(startup::follow(client, metrics.clone(), stop.clone()));
+    let watcher = Watcher {
+        stores: stores.clone(),
+        queue: queue.clone(),
+        metrics: metrics.clone(),
+        stop: stop.clone(),
+        // A watch that cannot be had is told and counted, with pauses of its own.
+        client: clients.once.clone(),
+    };
     let scope = Scope { namespaces: arguments.namespaces(), nodes: arguments.nodes };
     watcher.start(&scope, &mut tasks);
     info!(version = env!("CARGO_PKG_VERSION"), namespaces = ?scope.namespaces, "started");
-    let operator = Operator {
-        secrets: Secrets::new(client.clone()),
-        trusts: pass::Trusts::default(),
-        memo: apply::Memo::default(),
-        losses: observe::Losses::default(),
-        rolls: Rolls::new(arguments.max_concurrent_rollouts.into(), arguments.rollout_delay),
-        platform: platform::Platform::default(),
-        events: Events::new(client.clone(), arguments.pod_name.clone()),
-        settings: Settings::from(arguments),
-        client,
-        stores,
-        metrics,
-    };
+    let operator = Operator::new(clients, stores, metrics, Settings::from(arguments));
     let mut works = pin!(elected(arguments, Arc::new(operator), &queue, &stop));
     loop {
         let ended = tokio::select! {
@@ -153,7 +144,7 @@ async fn elected(
 }
 
 async fn work(operator: Arc<Operator>, queue: &Arc<Queue>, stop: &CancellationToken) -> anyhow::Result<()> {
-    while !operator.stores.are_complete() {
+    while !operator.stores.missing().is_empty() {
         tokio::select! {
             biased;
             () = stop.cancelled() => return Ok(()),

@@ -15,7 +15,11 @@ use k8s_openapi::{
 use kube::{Api, Client};
 use tokio::time::Instant;
 
-use super::{facts::owner, index::Key};
+use super::{
+    apply::{ApiFailure, within},
+    facts::owner,
+    index::Key,
+};
 use crate::{
     build::{ReferenceKind, digest},
     names,
@@ -23,7 +27,8 @@ use crate::{
 
 /// For how long something read is good enough. A changed Secret reaches the members as late: kubelet takes a minute.
 const GOOD_FOR: Duration = Duration::from_secs(60);
-/// Nobody is told that something is missing for longer than that after it is there.
+/// Nobody is told that something is missing for longer than that after it is there; so long nothing is read from an API
+/// server that did not answer.
 const MISSING_FOR: Duration = Duration::from_secs(5);
 /// Of the values themselves only these are kept.
 const KEPT_KEYS: [&str; 2] = [names::TOKEN_KEY, "ca.crt"];
@@ -72,7 +77,13 @@ type Found = Option<Arc<Contents>>;
 /// Reads them, and remembers for a while.
 pub struct Secrets {
     client: Client,
-    known: Mutex<HashMap<(ReferenceKind, Key), (Instant, Found)>>,
+    known: Mutex<HashMap<(ReferenceKind, Key), Known>>,
+}
+
+struct Known {
+    /// When it is to be read again.
+    again: Instant,
+    found: Found,
 }
 
 impl std::fmt::Debug for Secrets {
@@ -88,29 +99,35 @@ impl Secrets {
         Self { client, known: Mutex::default() }
     }
 
-    /// What one holds; `None` when it is not there.
+    /// What one holds; `None` when it is not there. While the API server is away, what it held before.
     ///
     /// # Errors
-    /// It cannot be read: forbidden, or the API server is away.
-    pub async fn get(&self, kind: ReferenceKind, key: &Key) -> Result<Found, kube::Error> {
+    /// It cannot be read: forbidden, or the API server is away and nothing is known of it.
+    pub async fn get(&self, kind: ReferenceKind, key: &Key) -> Result<Found, ApiFailure> {
         let at = (kind, key.clone());
-        if let Some(found) = self.remembered(&at) {
-            return Ok(found);
-        }
-        let found = self.read(kind, key).await?.map(Arc::new);
+        let before = match self.remembered(&at) {
+            Some((found, true)) => return Ok(found),
+            Some((found, false)) => found,
+            None => None,
+        };
+        let (found, good_for) = match within(self.read(kind, key)).await {
+            Ok(Some(contents)) => (Some(Arc::new(contents)), GOOD_FOR),
+            Ok(None) => (None, MISSING_FOR),
+            Err(error) if before.is_some() && error.may_pass() => (before, MISSING_FOR),
+            Err(error) => return Err(error),
+        };
         let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
         if known.len() >= KEPT_MAX {
-            known.retain(|_, (at, _)| at.elapsed() < GOOD_FOR);
+            known.retain(|_, known| Instant::now() < known.again);
         }
-        known.insert(at, (Instant::now(), found.clone()));
+        known.insert(at, Known { again: Instant::now() + good_for, found: found.clone() });
         Ok(found)
     }
 
-    fn remembered(&self, at: &(ReferenceKind, Key)) -> Option<Found> {
+    /// What it was when it was read last, and whether that is good enough.
+    fn remembered(&self, at: &(ReferenceKind, Key)) -> Option<(Found, bool)> {
         let known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
-        let (read, found) = known.get(at)?;
-        let good_for = if found.is_some() { GOOD_FOR } else { MISSING_FOR };
-        (read.elapsed() < good_for).then(|| found.clone())
+        known.get(at).map(|known| (known.found.clone(), Instant::now() < known.again))
     }
 
     /// It is to be read anew: somebody wrote it, or was refused with what it held.

@@ -23,7 +23,7 @@ const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 /// What is told.
 pub trait Told: Send + Sync + 'static {
     /// Why this operator could not work at once, if it had the lease; `None`: it could.
-    fn unready(&self) -> Option<&'static str>;
+    fn unready(&self) -> Option<String>;
     /// The page with numbers.
     fn numbers(&self) -> Vec<u8>;
 }
@@ -101,8 +101,8 @@ mod tests {
     struct Fixed(Option<&'static str>);
 
     impl Told for Fixed {
-        fn unready(&self) -> Option<&'static str> {
-            self.0
+        fn unready(&self) -> Option<String> {
+            self.0.map(str::to_owned)
         }
         fn numbers(&self) -> Vec<u8> {
             b"x 1\n".to_vec()

@@ -1,19 +1,25 @@
 //! Before anything is done: the definition is there, and is one that we can read.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use k8s_openapi::apiextensions_apiserver::pkg::apis::apiextensions::v1::CustomResourceDefinition;
 use kube::{Api, Client};
 use orchestrator_crds::{CRD_NAME, VERSION, annotation};
 use tokio::time::{Instant, sleep};
+use tokio_util::sync::CancellationToken;
 use tracing::{info, warn};
 
-use super::apply::{ApiFailure, within};
+use super::{
+    apply::{ApiFailure, within},
+    metrics::Metrics,
+};
 
 /// For how long a definition may be missing or too old: whoever installs both needs seconds.
 const PATIENCE: Duration = Duration::from_secs(60);
 /// Between two looks.
 const PAUSE: Duration = Duration::from_secs(2);
+/// Between two looks while it is used.
+const LOOK_AGAIN: Duration = Duration::from_secs(300);
 /// The oldest definition that this operator works with: every field that it writes is in it.
 const OLDEST: &str = "0.1.0";
 
@@ -59,7 +65,12 @@ pub async fn definition(client: &Client) -> Result<Definition, StartError> {
     let mut told = String::new();
     loop {
         let error = match look(client).await {
-            Ok(found) => return Ok(found),
+            Ok(found) => {
+                if found == Definition::Hidden {
+                    info!("the definition may not be read here; its objects are listed instead");
+                }
+                return Ok(found);
+            }
             Err(error) => error,
         };
         if Instant::now() >= until {
@@ -73,15 +84,27 @@ pub async fn definition(client: &Client) -> Result<Definition, StartError> {
     }
 }
 
+/// Tells the numbers, now and then, whether the definition is still of another version: whoever upgrades it alone restarts
+/// no operator.
+pub async fn follow(client: Client, metrics: Arc<Metrics>, stop: CancellationToken) {
+    loop {
+        tokio::select! {
+            biased;
+            () = stop.cancelled() => return,
+            () = sleep(LOOK_AGAIN) => {}
+        }
+        if let Ok(found) = look(&client).await {
+            metrics.set_crd_mismatch(found == Definition::Usable { same: false });
+        }
+    }
+}
+
 async fn look(client: &Client) -> Result<Definition, StartError> {
     let api: Api<CustomResourceDefinition> = Api::all(client.clone());
     match within(api.get_opt(CRD_NAME)).await {
         Ok(Some(definition)) => judge(&definition),
         Ok(None) => Err(StartError::Missing),
-        Err(error) if error.code() == Some(403) => {
-            info!("the definition may not be read here; its objects are listed instead");
-            Ok(Definition::Hidden)
-        }
+        Err(error) if error.code() == Some(403) => Ok(Definition::Hidden),
         Err(error) => Err(StartError::Unreadable(error)),
     }
 }

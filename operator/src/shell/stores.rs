@@ -28,6 +28,7 @@ use tracing::{debug, warn};
 use super::{
     facts::{Child, Claim, Cluster, Node, PersistentVolume, Pod, Set},
     index::{Facts, Index, Listing},
+    metrics::Metrics,
     queue::Queue,
 };
 
@@ -75,20 +76,25 @@ pub struct Scope {
 }
 
 impl Stores {
-    /// Everything was listed once: there is nothing that we would make again because we did not see it yet.
+    /// What was not listed once yet, as the API calls it: before that we would make what is there and not seen.
     #[must_use]
-    pub fn are_complete(&self) -> bool {
-        let nodes = !self.sees_nodes || (self.nodes.is_complete() && self.volumes.is_complete());
-        nodes
-            && self.clusters.is_complete()
-            && self.sets.is_complete()
-            && self.pods.is_complete()
-            && self.claims.is_complete()
-            && self.services.is_complete()
-            && self.config_maps.is_complete()
-            && self.budgets.is_complete()
-            && self.accounts.is_complete()
-            && self.policies.is_complete()
+    pub fn missing(&self) -> Vec<&'static str> {
+        let nodes = !self.sees_nodes || self.nodes.is_complete();
+        let volumes = !self.sees_nodes || self.volumes.is_complete();
+        let listed = [
+            ("orchestratorclusters", self.clusters.is_complete()),
+            ("statefulsets", self.sets.is_complete()),
+            ("pods", self.pods.is_complete()),
+            ("persistentvolumeclaims", self.claims.is_complete()),
+            ("services", self.services.is_complete()),
+            ("configmaps", self.config_maps.is_complete()),
+            ("poddisruptionbudgets", self.budgets.is_complete()),
+            ("serviceaccounts", self.accounts.is_complete()),
+            ("networkpolicies", self.policies.is_complete()),
+            ("nodes", nodes),
+            ("persistentvolumes", volumes),
+        ];
+        listed.into_iter().filter(|(_, complete)| !complete).map(|(kind, _)| kind).collect()
     }
 }
 
@@ -99,6 +105,8 @@ pub struct Watcher {
     pub stores: Arc<Stores>,
     /// Who is to be looked at.
     pub queue: Arc<Queue>,
+    /// Numbers.
+    pub metrics: Arc<Metrics>,
     /// Ends the watches.
     pub stop: CancellationToken,
     /// The API.
@@ -205,7 +213,8 @@ impl Watcher {
                     wake.into_iter().for_each(|key| self.queue.add(key, BURST));
                 }
                 Some(Err(error)) => {
-                    warn!(%kind, error = &error as &dyn std::error::Error, "watch interrupted")
+                    self.metrics.watch_error(&kind);
+                    warn!(%kind, error = &error as &dyn std::error::Error, "watch interrupted");
                 }
                 // The library's watches do not end; without one the facts would grow old unnoticed.
                 None => return,

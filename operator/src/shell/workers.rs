@@ -1,18 +1,29 @@
 //! Passes: as many at the same time as allowed, each again when its plan says so, later and later when it fails.
 
-use std::{collections::HashMap, sync::Arc, time::Duration};
+use std::{collections::HashMap, panic::AssertUnwindSafe, sync::Arc, time::Duration};
 
 use anyhow::Context;
-use tokio::{task::JoinSet, time::Instant};
+use futures::FutureExt;
+use tokio::{
+    task::JoinSet,
+    time::{Instant, timeout},
+};
 use tokio_util::sync::CancellationToken;
+use tracing::error;
 
-use super::{Operator, index::Key, metrics::PassResult, pass::Passed, queue::Queue};
+use super::{
+    Operator,
+    index::Key,
+    metrics::{Metrics, PassResult},
+    pass::Passed,
+    queue::Queue,
+};
 
 /// The first pause after a failure.
 const BACKOFF_MIN: Duration = Duration::from_secs(1);
-/// The longest: somebody who mends something waits no longer, unless the object or a child changes.
-const BACKOFF_MAX: Duration = Duration::from_secs(300);
-/// What is looked at this seldom or more seldom follows the setting instead.
+/// The longest: what stands in the way may be something that is not watched, and somebody who mends it waits no longer.
+const BACKOFF_MAX: Duration = Duration::from_secs(60);
+/// What is looked at this seldom or more seldom waits for nothing, and follows the setting instead.
 const STEADY: Duration = Duration::from_secs(30);
 /// Part of a pause by which it may be shorter or longer, so that objects spread.
 const JITTER: f64 = 0.2;
@@ -28,7 +39,7 @@ pub(super) struct Ended {
 /// Works until `stop`; passes under way stay in `passes`.
 ///
 /// # Errors
-/// A pass panicked: the process must end, and the next one begins with nothing in its memory.
+/// A task ended before its pass did.
 pub(super) async fn work(
     operator: &Arc<Operator>,
     queue: &Arc<Queue>,
@@ -42,7 +53,7 @@ pub(super) async fn work(
             biased;
             () = stop.cancelled() => return Ok(()),
             Some(ended) = passes.join_next() => {
-                let Ended { key, passed } = ended.context("a pass panicked")?;
+                let Ended { key, passed } = ended.context("a pass was taken away")?;
                 let again = pause(&mut failures, &key, passed, operator.settings.steady_interval);
                 queue.done(key, again);
             }
@@ -55,27 +66,37 @@ pub(super) async fn work(
 
 async fn one(operator: Arc<Operator>, key: Key) -> Ended {
     let began = Instant::now();
-    let passed = tokio::time::timeout(PASS_TIMEOUT, operator.pass(&key)).await;
-    let passed = passed.unwrap_or_else(|_| {
-        operator.metrics.error("timeout");
-        Passed { result: PassResult::Failed, again: Some(BACKOFF_MIN) }
-    });
+    let passed = contained(&key, &operator.metrics, operator.pass(&key)).await;
     operator.metrics.pass(passed.result, began.elapsed());
     Ended { key, passed }
 }
 
+/// A pass that hangs or panics fails, and costs no other object anything: an object that meets a mistake of ours would
+/// otherwise end every operator that looks at it.
+async fn contained(key: &Key, metrics: &Metrics, pass: impl Future<Output = Passed>) -> Passed {
+    let reason = match timeout(PASS_TIMEOUT, AssertUnwindSafe(pass).catch_unwind()).await {
+        Ok(Ok(passed)) => return passed,
+        Ok(Err(_)) => "panic",
+        Err(_) => "timeout",
+    };
+    error!(namespace = %key.namespace, name = %key.name, reason, "a pass was cut off");
+    metrics.error(reason);
+    Passed { result: PassResult::Failed, again: Some(BACKOFF_MIN) }
+}
+
 /// The pause before the next pass, of which `random` decides a part.
 fn pause(failures: &mut HashMap<Key, u32>, key: &Key, passed: Passed, steady: Duration) -> Option<Duration> {
-    let again = passed.again.map(|again| if again >= STEADY { steady } else { again });
+    let waits_for = passed.again.filter(|again| *again < STEADY);
     let wished = if passed.result == PassResult::Failed {
         let failed = failures.entry(key.clone()).or_default();
         *failed = failed.saturating_add(1);
         let factor = 2_u32.saturating_pow(failed.saturating_sub(1));
+        let backoff = BACKOFF_MIN.saturating_mul(factor).min(BACKOFF_MAX);
         // A plan that waits for something is not looked at more often because a call failed.
-        again.map(|again| BACKOFF_MIN.saturating_mul(factor).min(BACKOFF_MAX).max(again))
+        passed.again.map(|_| waits_for.map_or(backoff, |again| backoff.max(again)))
     } else {
         failures.remove(key);
-        again
+        passed.again.map(|_| waits_for.unwrap_or(steady))
     };
     wished.map(|pause| spread(pause, rand::random()))
 }
@@ -100,10 +121,23 @@ mod tests {
         pause.expect("there is a next time").as_secs_f64()
     }
 
+    #[tokio::test(start_paused = true)]
+    async fn a_pass_that_hangs_or_panics_is_one_that_failed() {
+        let (metrics, key) = (Metrics::default(), Key::new("a", "b"));
+        let panics = contained(&key, &metrics, async { panic!("on purpose") }).await;
+        let hangs = contained(&key, &metrics, std::future::pending()).await;
+        assert_eq!((panics.result, hangs.result), (PassResult::Failed, PassResult::Failed));
+        let page = String::from_utf8(metrics.page()).expect("it is text");
+        for reason in ["panic", "timeout"] {
+            let line = format!(r#"reconcile_errors_total{{reason="{reason}"}} 1"#);
+            assert!(page.contains(&line), "{page}");
+        }
+    }
+
     #[test]
     fn failures_wait_longer_and_longer_and_success_ends_that() {
         let mut failures = HashMap::new();
-        for expected in [2.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 256.0, 300.0, 300.0] {
+        for expected in [2.0, 2.0, 4.0, 8.0, 16.0, 32.0, 60.0, 60.0] {
             let waits = seconds(&mut failures, PassResult::Failed);
             assert!((expected * 0.8..=expected * 1.2).contains(&waits), "{waits} instead of {expected}");
         }
@@ -119,6 +153,10 @@ mod tests {
         let waits =
             pause(&mut failures, &key, at_rest, Duration::from_secs(100)).expect("there is a next time");
         assert!((80.0..=120.0).contains(&waits.as_secs_f64()));
+        let failed = Passed { result: PassResult::Failed, ..at_rest };
+        let waits = pause(&mut failures, &key, failed, STEADY).expect("there is a next time");
+        assert!(waits.as_secs_f64() <= 1.2, "it is not at rest as long as something failed: {waits:?}");
+        failures.clear();
         let gone = Passed { result: PassResult::Steady, again: None };
         assert_eq!(pause(&mut failures, &key, gone, STEADY), None);
         assert_eq!(spread(Duration::from_millis(300), 1.0), Duration::from_millis(300));

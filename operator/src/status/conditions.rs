@@ -50,9 +50,9 @@ fn derived(facts: &Facts<'_>, next: &OrchestratorClusterStatus, condition: Condi
         ConditionType::Bootstrapped => availability::bootstrapped(facts),
         ConditionType::Degraded => health::degraded(facts),
         ConditionType::MembersReachable => health::members_reachable(facts),
-        ConditionType::Progressing => wish::progressing(facts),
+        ConditionType::Progressing => wish::progressing(facts, next),
         ConditionType::ConfigValid => wish::config_valid(facts),
-        ConditionType::UpdateComplete => wish::update_complete(facts),
+        ConditionType::UpdateComplete => wish::update_complete(facts, next),
         ConditionType::Paused => wish::paused(facts),
         ConditionType::Ready => wish::ready(facts, next, &[]),
     }

@@ -1,13 +1,13 @@
 //! What several parts of the status ask.
 
 use jiff::SignedDuration;
-use orchestrator_crds::OrchestratorClusterStatus;
+use orchestrator_crds::{OperationType, OrchestratorClusterStatus};
 
 use super::Applied;
 use crate::{
-    observation::Observation,
+    observation::{Observation, Pod, Trouble},
     plan::{
-        Plan,
+        Plan, Underway,
         view::{Data, View},
     },
 };
@@ -84,10 +84,34 @@ impl Facts<'_> {
         }
     }
 
-    /// Members that are restarted, replaced, or come at the moment, as long as that goes well.
+    /// Members that are restarted, replaced, or come at the moment, as long as that goes well: one that was restarted
+    /// and cannot run is not awaited.
     pub(super) fn is_expected_away(&self, member: &str) -> bool {
         let underway = self.plan.operation.as_ref().filter(|underway| !underway.stalled);
-        underway.is_some_and(|underway| underway.targets.iter().any(|target| target == member))
+        underway.is_some_and(|underway| {
+            let is_restarted = underway.operation == OperationType::RollingUpdate;
+            let hangs = is_restarted && self.hanging().any(|(_, pod, _)| pod.name == member);
+            underway.targets.iter().any(|target| target == member) && !hangs
+        })
+    }
+
+    /// Pods that cannot run, for another reason than that their node or their volume is gone.
+    pub(super) fn hanging(&self) -> impl Iterator<Item = (u32, &Pod, &Trouble)> {
+        let seats = self.seen.seats.iter().filter(|(_, seat)| {
+            seat.volume.as_ref().is_none_or(|volume| volume.state.lost_for(self.seen.now).is_none())
+        });
+        let pods = seats.filter_map(|(ordinal, seat)| Some((*ordinal, seat.pod.as_ref()?)));
+        let stay = pods.filter(|(_, pod)| !pod.terminating && pod.node_problem.is_none());
+        stay.filter_map(|(ordinal, pod)| Some((ordinal, pod, pod.trouble.as_ref()?)))
+    }
+
+    /// What is under way, as a sentence: of whom, and where it is.
+    pub(super) fn step(&self, underway: &Underway) -> String {
+        let step = match underway.targets.is_empty() {
+            true => underway.step.clone(),
+            false => format!("{}: {}", list(&underway.targets), underway.step),
+        };
+        sentences(&[step])
     }
 
     /// Ordinals whose pod is of an older template, or whose member has not taken over its configuration.

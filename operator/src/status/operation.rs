@@ -14,9 +14,8 @@ pub(super) fn operation(facts: &Facts<'_>) -> Option<OperationStatus> {
     let same_step = earlier.filter(|known| underway.continues(known));
     let tried = i32::from(plan.action.is_some());
     let last_error = match &applied.outcome {
-        Outcome::Failed(why) => Some(why.clone()),
-        Outcome::Done => None,
         Outcome::Untried => same_step.and_then(|known| known.last_error.clone()),
+        tried => tried.failure().map(str::to_owned),
     };
     Some(OperationStatus {
         id: earlier.map_or_else(|| seen.fresh_id.clone(), |known| known.id.clone()),

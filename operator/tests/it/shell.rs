@@ -5,3 +5,4 @@ mod applying;
 mod fake;
 mod leasing;
 mod members;
+mod passing;

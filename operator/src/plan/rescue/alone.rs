@@ -190,14 +190,17 @@ fn fence(view: &View<'_>, survivor: &Survivor<'_>, draft: &mut Draft<'_>) -> Res
 
 enum Fence {
     Done,
-    /// It holds its data and answers, or runs outside of Kubernetes.
+    /// It belongs to the group, holds its data and answers, or runs outside of Kubernetes.
     Cannot,
     Next(Verdict),
 }
 
 fn fenced(view: &View<'_>, voter: &MemberName, draft: &Draft<'_>) -> Fence {
     if let Some(status) = view.status_at(&voter.addr) {
-        return if holds(status, voter) { Fence::Cannot } else { Fence::Done };
+        // Whom a committed change let go never leads again, nor has it one of its own kind led: any leader after that
+        // change needs those who stayed, and these are fenced or counted themselves.
+        let may_lead = holds(status, voter) && is_member(status);
+        return if may_lead { Fence::Cannot } else { Fence::Done };
     }
     let Some(ordinal) = view.ordinal_of(&voter.addr) else {
         // Whoever takes an external member out of the spec says that it is gone for good.

@@ -3,14 +3,11 @@
 use orchestrator_crds::{EventReason, OperationType, verb};
 use orchestrator_wire::DataState;
 
-use crate::{
-    observation::Answer,
-    plan::{
-        Action, Flow,
-        draft::{Draft, PODS_PAUSE, SOON},
-        view::View,
-        wipe::{Wipe, wipe},
-    },
+use crate::plan::{
+    Action, Flow,
+    draft::{Draft, PODS_PAUSE, SOON},
+    view::View,
+    wipe::{Wipe, wipe},
 };
 
 use super::Rest;
@@ -75,7 +72,12 @@ fn unknown(view: &View<'_>) -> Vec<String> {
         Rest::Gone => None,
         Rest::Unknown(why) => Some(why),
     });
-    let outside = view.seen().external.iter().filter(|(_, answer)| !matches!(answer, Answer::Status(_)));
-    let outside = outside.map(|(address, _)| format!("{address} does not answer"));
+    // Nobody asks those outside while none of them leads; whoever takes one out of the spec says that it is gone.
+    let outside = view.seen().spec.raft.external_members.iter().map(|address| {
+        format!(
+            "{address} runs outside of Kubernetes and cannot be asked: stop it, empty its RaftDataDir, and take it out \
+             of spec.raft.externalMembers until the new group is formed"
+        )
+    });
     seats.chain(outside).collect()
 }

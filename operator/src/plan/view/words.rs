@@ -87,14 +87,17 @@ impl View<'_> {
             return None;
         }
         let answer = self.seen.external.iter().find(|(of, _)| of == address).map(|(_, answer)| answer);
+        // Nobody asks who does not lead, so whether its disk is empty is not known: then a person says so.
+        let start = format!(
+            "start it; it runs outside of Kubernetes (if its disk is empty: orchestrator-client -c raft-add-peer -H \
+             {address})"
+        );
         Some(match answer {
             Some(Answer::Status(status)) if !status.reason.is_empty() => {
                 format!("{address} is not healthy: {}", status.reason)
             }
-            Some(Answer::Silent(why)) => {
-                format!("{address} does not answer ({why}): start it; it runs outside of Kubernetes")
-            }
-            _ => format!("{address} is not heard by the leader: start it; it runs outside of Kubernetes"),
+            Some(Answer::Silent(why)) => format!("{address} does not answer ({why}): {start}"),
+            _ => format!("{address} is not heard by the leader: {start}"),
         })
     }
 

@@ -35,11 +35,14 @@ impl Owner<'_> {
         if self.memo.get(self.key, kind, name).is_some_and(|memo| memo.hash.is_empty()) {
             return;
         }
-        // Where there is no such definition, or it may not be read, there is none of ours either.
-        if let Ok(Some(found)) = within(self.api(kind).get_opt(name)).await
-            && controller(&found.metadata).as_deref() == Some(self.uid)
-        {
-            return self.delete(kind, name, found.metadata.uid.unwrap_or_default(), report).await;
+        match within(self.api(kind).get_opt(name)).await {
+            Ok(Some(found)) if controller(&found.metadata).as_deref() == Some(self.uid) => {
+                return self.delete(kind, name, found.metadata.uid.unwrap_or_default(), report).await;
+            }
+            // It is looked for again.
+            Err(error) if error.may_pass() => return,
+            // Where there is no such definition, or it may not be read, there is none of ours either.
+            Ok(_) | Err(_) => {}
         }
         let nothing =
             Applied { hash: String::new(), version: String::new(), at: Instant::now(), drift_told: None };

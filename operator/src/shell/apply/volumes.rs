@@ -1,16 +1,17 @@
-//! Marks on volume claims: of which group their data is, and whether they go with the object.
+//! Volume claims: marks that say of which group their data is and whether they go with the object; whether they may grow.
 
 use std::sync::Arc;
 
-use k8s_openapi::api::core::v1::PersistentVolumeClaim;
+use k8s_openapi::api::{core::v1::PersistentVolumeClaim, storage::v1::StorageClass};
 use kube::{
     Api,
     api::{Patch, PatchParams},
 };
 use orchestrator_crds::{API_VERSION, KIND, MANAGER, label};
 use serde_json::{Value, json};
+use tracing::debug;
 
-use super::{Owner, Report, within};
+use super::{ApiFailure, Owner, Report, within};
 use crate::shell::facts::Claim;
 
 impl Owner<'_> {
@@ -41,6 +42,8 @@ impl Owner<'_> {
         let params = PatchParams::apply(MANAGER).force();
         match within(api.patch(name, &params, &Patch::Apply(&marks))).await {
             Ok(marked) => self.stores.claims.learn(marked),
+            // It is gone, or another one by now: the watch says so in a moment.
+            Err(ApiFailure::Refused(status)) if matches!(status.code, 404 | 409) => {}
             Err(error) => self.failed(report, "PersistentVolumeClaim", name.to_owned(), &error),
         }
     }
@@ -48,6 +51,18 @@ impl Owner<'_> {
     /// Not the controller, and nobody waits for it: garbage collection alone goes by it.
     fn reference(&self) -> Value {
         json!({ "apiVersion": API_VERSION, "kind": KIND, "name": &*self.key.name, "uid": self.uid })
+    }
+
+    /// Whether volumes of a storage class may grow; `None` when the operator may not read it, or it is not there.
+    pub async fn expands(&self, class: &str) -> Option<bool> {
+        let classes: Api<StorageClass> = Api::all(self.client.clone());
+        match within(classes.get(class)).await {
+            Ok(class) => Some(class.allow_volume_expansion.unwrap_or(false)),
+            Err(error) => {
+                debug!(key = %self.key, class, %error, "storage class not read");
+                None
+            }
+        }
     }
 
     /// What is known of a claim.

@@ -34,13 +34,13 @@ impl Node {
         self.labels.get(ZONE).map(String::as_str)
     }
 
-    /// What is wrong with it, in words, at `now`.
+    /// What is wrong with it, as what follows its name. A point in time rather than a duration: the status of a group
+    /// in which nothing changes is written once.
     #[must_use]
-    pub fn problem(&self, name: &str, now: Timestamp) -> Option<String> {
+    pub fn problem(&self) -> Option<String> {
         let since = self.not_ready_since?;
-        let minutes = now.duration_since(since).as_mins().max(0);
         let tainted = if self.out_of_service { ", tainted as out of service" } else { "" };
-        Some(format!("node {name} is NotReady for {minutes}m{tainted}"))
+        Some(format!("is NotReady since {since}{tainted}"))
     }
 }
 
@@ -168,8 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn a_node_tells_for_how_long_it_is_not_ready() {
-        let now = "2026-11-21T10:12:30Z".parse().expect("it is a time");
-        assert_eq!(node("n1").problem("n1", now).as_deref(), Some("node n1 is NotReady for 12m"));
+    fn a_node_tells_since_when_it_is_not_ready() {
+        assert_eq!(node("n1").problem().as_deref(), Some("is NotReady since 2026-11-21T10:00:00Z"));
     }
 }

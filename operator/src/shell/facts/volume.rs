@@ -25,6 +25,8 @@ pub struct Claim {
     pub requested: u64,
     /// Bytes that it has.
     pub capacity: u64,
+    /// Its storage class.
+    pub class: Option<String>,
     /// Uids of its owners.
     pub owners: Vec<String>,
     /// Of which group its data is, as its label says.
@@ -55,6 +57,7 @@ impl Facts for Claim {
             volume: object.spec.as_ref().and_then(|spec| spec.volume_name.clone()),
             requested: requested(&object),
             capacity: capacity.and_then(bytes).unwrap_or(0),
+            class: object.spec.as_ref().and_then(|spec| spec.storage_class_name.clone()),
             owners,
             cluster_id: object.labels().get(orchestrator_crds::label::CLUSTER_ID).cloned(),
             cluster: super::cluster(object.metadata.labels.as_ref()),

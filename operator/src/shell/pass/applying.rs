@@ -10,8 +10,7 @@ use crate::{
     names,
     observation::Observation,
     plan::Plan,
-    shell::apply::{ApiFailure, Report, within},
-    status::Trouble,
+    shell::apply::{Report, within},
 };
 
 /// Bytes of the operator's token: more than anybody guesses.
@@ -48,13 +47,7 @@ impl Pass<'_> {
     async fn ensure_token(&self, wished: &Secret, report: &mut Report) {
         let name = names::token_secret(&self.key.name);
         let key = self.key.beside(name.as_str());
-        let failed = |error: ApiFailure| Trouble {
-            kind: "Secret".to_owned(),
-            name: name.clone(),
-            problem: error.problem(),
-            message: error.to_string(),
-        };
-        match within(self.operator.secrets.get(ReferenceKind::Secret, &key)).await {
+        match self.operator.secrets.get(ReferenceKind::Secret, &key).await {
             Ok(Some(found)) if found.controller.as_ref().is_some_and(|owner| owner.uid == self.uid) => return,
             Ok(Some(found)) => {
                 // It may be gone by the next time.
@@ -63,7 +56,7 @@ impl Pass<'_> {
                 return report.troubles.push(self.owner().conflict("Secret", name.clone(), owner));
             }
             Ok(None) => {}
-            Err(error) => return report.troubles.push(failed(error)),
+            Err(error) => return self.owner().failed(report, ReferenceKind::Secret.as_str(), name, &error),
         }
         let mut secret = wished.clone();
         secret.string_data = Some([(names::TOKEN_KEY.to_owned(), random_hex(TOKEN_BYTES))].into());
@@ -76,7 +69,7 @@ impl Pass<'_> {
         match made {
             Ok(_) => {}
             Err(error) if error.is_conflict() => {}
-            Err(error) => report.troubles.push(failed(error)),
+            Err(error) => self.owner().failed(report, ReferenceKind::Secret.as_str(), name, &error),
         }
     }
 }

@@ -1,7 +1,7 @@
 //! Asking the members: where they are, what lets us in, and whether whoever answers is whom we asked.
 
 use std::{
-    collections::{BTreeMap, HashMap},
+    collections::{BTreeMap, HashMap, HashSet},
     sync::{Arc, Mutex, PoisonError},
 };
 
@@ -15,10 +15,9 @@ use crate::{
     observation::{Answer, Seat},
     shell::{
         act::Doors,
-        apply::within,
         index::Key,
         members::{Door, Place, client_config, place},
-        observe::Surroundings,
+        observe::{ORDINALS_MAX, Surroundings},
     },
 };
 
@@ -55,14 +54,14 @@ impl Pass<'_> {
     /// The token with which the operator is let in, once it was made.
     async fn token(&self) -> Option<Arc<str>> {
         let key = self.key.beside(names::token_secret(&self.key.name));
-        let found = within(self.operator.secrets.get(ReferenceKind::Secret, &key)).await;
+        let found = self.operator.secrets.get(ReferenceKind::Secret, &key).await;
         found.ok().flatten().and_then(|contents| contents.token())
     }
 
     async fn trust(&self) -> Option<Arc<ClientConfig>> {
         let tls = self.spec.tls.as_ref().filter(|tls| tls.http)?;
         let key = self.key.beside(tls.secret_ref.name.as_str());
-        let found = within(self.operator.secrets.get(ReferenceKind::Secret, &key)).await.ok().flatten()?;
+        let found = self.operator.secrets.get(ReferenceKind::Secret, &key).await.ok().flatten()?;
         self.operator.trusts.of(found.authorities()?)
     }
 
@@ -81,16 +80,31 @@ impl Pass<'_> {
         }
     }
 
+    /// Members outside: those of the spec, then those that the group had when it was seen last.
+    fn externals(&self) -> Vec<String> {
+        let mut externals = self.spec.raft.external_members.clone();
+        let known = self.object.status.as_ref().and_then(|status| status.membership.as_ref());
+        for member in known.into_iter().flat_map(|known| known.voters.iter().chain(&known.learners)) {
+            let is_here = (0..ORDINALS_MAX).any(|ordinal| {
+                member.address == names::address(&self.key.name, &self.key.namespace, &self.spec, ordinal)
+            });
+            if !is_here && !externals.contains(&member.address) {
+                externals.push(member.address.clone());
+            }
+        }
+        externals
+    }
+
     /// Members that somebody else runs are known by their raft address alone; where one answers HTTP is known while it
     /// leads, and that is when its answer is needed.
     pub(super) async fn ask_external(&self, answers: &[&Answer], doors: &Doors) -> Vec<(String, Answer)> {
-        let externals = &self.spec.raft.external_members;
+        let externals = self.externals();
         let statuses = answers.iter().filter_map(|answer| answer.status());
         let led = statuses
             .map(|of| (&of.status.leader, &of.status.leader_uri))
             .find(|(leader, uri)| externals.contains(leader) && !uri.is_empty());
         let Some((leader, uri)) = led else {
-            return externals.iter().map(|address| (address.clone(), Answer::NotAsked)).collect();
+            return externals.into_iter().map(|address| (address, Answer::NotAsked)).collect();
         };
         let known = doors.seats.values().next().map(|(_, door)| door);
         let answer = match place(uri) {
@@ -129,6 +143,36 @@ pub(super) fn leader(seats: &BTreeMap<u32, Seat>, doors: &Doors) -> Option<(Stri
     });
     let (_, ordinal) = leading.max()?;
     doors.seats.get(&ordinal).cloned()
+}
+
+/// Whether a member does not answer although kubelet says that it is well.
+pub(super) fn is_silent(seats: &BTreeMap<u32, Seat>) -> bool {
+    seats.values().any(|seat| {
+        let is_well = seat.pod.as_ref().is_some_and(|pod| pod.ready_since.is_some() && !pod.terminating);
+        is_well && matches!(seat.answer, Answer::Silent(_))
+    })
+}
+
+/// Objects with members that were silent in the last pass: one call that is lost on the way is no news.
+#[derive(Debug, Default)]
+pub struct Silences(Mutex<HashSet<Key>>);
+
+impl Silences {
+    /// Keeps whether somebody `is` silent now. Whether nobody was in the last pass: never twice in a row, so that a pass
+    /// in two goes on whoever is silent.
+    pub(super) fn begin(&self, key: &Key, is: bool) -> bool {
+        let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if is {
+            return known.insert(key.clone());
+        }
+        known.remove(key);
+        false
+    }
+
+    /// The object is gone.
+    pub(super) fn forget(&self, key: &Key) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).remove(key);
+    }
 }
 
 /// A URL template with the member's place in it.

@@ -18,26 +18,31 @@ use crate::{
         act::{Actor, Doors},
         apply::{Report, within},
     },
-    status::{Applied, Outcome, events},
+    status::{Applied, events},
 };
 
 impl Pass<'_> {
     /// Writes the status if it says anything new, and reports what happened. Whether it was written.
     pub(super) async fn tell(
         &self,
+        current: &OrchestratorCluster,
         seen: &Observation,
         plan: &Plan,
         applied: &Applied,
         report: &Report,
-        previous: &OrchestratorClusterStatus,
         next: &OrchestratorClusterStatus,
     ) -> Result<bool, ()> {
-        let written = if next == previous { Ok(false) } else { self.write_status(next).await.map(|()| true) };
+        let nothing = OrchestratorClusterStatus::default();
+        let previous = current.status.as_ref().unwrap_or(&nothing);
+        let written = match next == previous {
+            true => Ok(false),
+            false => self.write_status(current, next).await.map(|()| true),
+        };
         self.operator.metrics.status(self.key, next, self.now.as_second());
         // What was seen is seen again, and told then.
         written?;
         let mut told = events(previous, next);
-        if !matches!(applied.outcome, Outcome::Failed(_)) && !seen.deleting {
+        if applied.outcome.failure().is_none() && !seen.deleting {
             told.extend(plan.events.iter().cloned());
         }
         told.extend(report.drifted.iter().map(|(kind, name)| Event {
@@ -53,14 +58,20 @@ impl Pass<'_> {
         written
     }
 
-    async fn write_status(&self, next: &OrchestratorClusterStatus) -> Result<(), ()> {
-        // With the uid, so that an object that was made anew meanwhile does not get the status of the former.
+    async fn write_status(
+        &self,
+        current: &OrchestratorCluster,
+        next: &OrchestratorClusterStatus,
+    ) -> Result<(), ()> {
+        // With uid and version: an object that was made anew meanwhile does not get the status of the former, and what
+        // somebody else wrote down of its group is not taken back.
         let patch = json!({
             "apiVersion": API_VERSION,
             "kind": KIND,
             "metadata": ObjectMeta {
                 name: Some(self.key.name.to_string()),
                 uid: Some(self.uid.to_owned()),
+                resource_version: current.metadata.resource_version.clone(),
                 ..ObjectMeta::default()
             },
             "status": next,
@@ -74,7 +85,7 @@ impl Pass<'_> {
                 self.learn(object);
                 Ok(())
             }
-            // The object is gone, or another one by now.
+            // The object is gone, another one, or otherwise by now.
             Err(error) if matches!(error.code(), Some(404 | 409)) => Err(()),
             Err(error) => {
                 warn!(namespace = %self.key.namespace, name = %self.key.name, %error, "status not written");
@@ -93,7 +104,8 @@ impl Pass<'_> {
             let Some(role) = role.as_str().filter(|role| pod.role.as_deref() != Some(*role)) else {
                 continue;
             };
-            let actor = Actor { owner: self.owner(), object: self.object, seen, doors, live_digest: None };
+            let (owner, once) = (self.owner(), &self.operator.once);
+            let actor = Actor { owner, object: self.object, seen, doors, live_digest: None, once };
             if let Err(error) = actor.label(&member.pod, &pod.uid, label::RAFT_ROLE, role).await {
                 debug!(namespace = %self.key.namespace, name = %self.key.name, pod = member.pod, %error, "not labelled");
             }

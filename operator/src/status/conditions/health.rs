@@ -95,27 +95,20 @@ fn member_down(facts: &Facts<'_>) -> Option<Said> {
     })
 }
 
-/// What a person can do about the first pod that does not run for a reason of its own.
-fn advice(facts: &Facts<'_>) -> String {
-    let ordinals = facts.seen.seats.keys().copied();
-    ordinals.filter_map(|ordinal| advice_about(facts, ordinal)).next().unwrap_or_default()
-}
-
-fn advice_about(facts: &Facts<'_>, ordinal: u32) -> Option<String> {
-    let pod = facts.view.pod(ordinal).filter(|pod| !pod.terminating && pod.node_problem.is_none())?;
+/// What a person can do about the first pod that does not run for a reason of its own; empty = there is none.
+pub(super) fn advice(facts: &Facts<'_>) -> String {
+    let Some((_, pod, trouble)) = facts.hanging().next() else { return String::new() };
     let (name, namespace) = (&pod.name, &facts.seen.namespace);
-    match pod.trouble.as_ref()? {
-        Trouble::Unschedulable(_) => {
-            Some("Add a node that fits, or change what spec.pod asks for.".to_owned())
-        }
+    match trouble {
+        Trouble::Unschedulable(_) => "Add a node that fits, or change what spec.pod asks for.".to_owned(),
         Trouble::Waiting(reason, _) if reason.contains("Image") => {
-            Some("Correct spec.image or spec.imagePullSecrets; the pod is then made anew.".to_owned())
+            "Correct spec.image or spec.imagePullSecrets; the pod is then made anew.".to_owned()
         }
         Trouble::Waiting(reason, _) if reason.contains("Config") => {
-            Some(format!("See kubectl -n {namespace} describe pod {name} for what is missing."))
+            format!("See kubectl -n {namespace} describe pod {name} for what is missing.")
         }
         Trouble::Waiting(..) | Trouble::Ended(..) => {
-            Some(format!("See kubectl -n {namespace} logs {name} --previous for why it ended."))
+            format!("See kubectl -n {namespace} logs {name} --previous for why it ended.")
         }
     }
 }

@@ -6,11 +6,14 @@ use orchestrator_crds::{
 
 use super::{
     super::{
-        Problem,
+        Outcome, Problem,
         facts::{Facts, sentences},
     },
-    Said,
+    Said, availability, health,
 };
+
+/// Fewer failures of one step than this are told nobody: things move while the operator looks.
+const TRIES: i32 = 3;
 
 pub(super) fn paused(facts: &Facts<'_>) -> Said {
     if facts.seen.spec.paused {
@@ -40,7 +43,7 @@ pub(super) fn config_valid(facts: &Facts<'_>) -> Said {
     (first.reason, format!("{} {kept}", sentences(&all)))
 }
 
-pub(super) fn progressing(facts: &Facts<'_>) -> Said {
+pub(super) fn progressing(facts: &Facts<'_>, next: &OrchestratorClusterStatus) -> Said {
     let hindered = hindrances(facts);
     let Some(underway) = &facts.plan.operation else {
         return match hindered.is_empty() {
@@ -48,12 +51,21 @@ pub(super) fn progressing(facts: &Facts<'_>) -> Said {
             false => (Reason::Stalled, hindered),
         };
     };
-    let step = sentences(std::slice::from_ref(&underway.step));
+    let step = facts.step(underway);
+    let failed =
+        tried_in_vain(next).map_or_else(String::new, |why| format!(" It was tried several times: {why}"));
     if underway.stalled || !hindered.is_empty() {
-        let text = format!("{} waits for longer than it should: {step} {hindered}", underway.operation);
+        let text =
+            format!("{} waits for longer than it should: {step}{failed} {hindered}", underway.operation);
         return (Reason::Stalled, text.trim_end().to_owned());
     }
-    (reason(underway.operation), step)
+    (reason(underway.operation), format!("{step}{failed}"))
+}
+
+/// What keeps the present step from being done, once it is no accident.
+fn tried_in_vain(next: &OrchestratorClusterStatus) -> Option<String> {
+    let operation = next.operation.as_ref().filter(|operation| operation.attempts >= TRIES)?;
+    operation.last_error.as_ref().map(|why| sentences(std::slice::from_ref(why)))
 }
 
 /// Every operation is a reason of the same name: a test of the definition holds that.
@@ -76,7 +88,7 @@ fn hindrances(facts: &Facts<'_>) -> String {
     sentences(&troubles.collect::<Vec<_>>())
 }
 
-pub(super) fn update_complete(facts: &Facts<'_>) -> Said {
+pub(super) fn update_complete(facts: &Facts<'_>, next: &OrchestratorClusterStatus) -> Said {
     let outdated = facts.outdated();
     let underway = facts.plan.operation.as_ref();
     let rolling = underway.filter(|underway| {
@@ -84,7 +96,11 @@ pub(super) fn update_complete(facts: &Facts<'_>) -> Said {
     });
     let waiting = facts.unread();
     if let Some(rolling) = rolling {
-        return (Reason::InProgress, sentences(std::slice::from_ref(&rolling.step)));
+        let blocked = tried_in_vain(next).filter(|_| matches!(facts.applied.outcome, Outcome::Blocked(_)));
+        return match blocked {
+            Some(why) => (Reason::BlockedByPDB, blocked_by_budget(facts, &why)),
+            None => (Reason::InProgress, facts.step(rolling)),
+        };
     }
     if facts.is_unseen() {
         let message =
@@ -116,12 +132,39 @@ pub(super) fn update_complete(facts: &Facts<'_>) -> Said {
     (Reason::WaitingForHealthyMembers, format!("{are} of an older template; {why}."))
 }
 
-/// What of the others, or of what was seen, keeps the group from being as wished.
+fn blocked_by_budget(facts: &Facts<'_>, why: &str) -> String {
+    format!(
+        "{} Another budget may choose this pod as well: see kubectl -n {} get poddisruptionbudgets. It is tried again.",
+        availability::capital(why),
+        facts.seen.namespace
+    )
+}
+
+/// Whether all is as wished; if members keep it from being so, with each that hangs and what a person can do.
 pub(super) fn ready(
     facts: &Facts<'_>,
     next: &OrchestratorClusterStatus,
     said: &[(ConditionType, Said)],
 ) -> Said {
+    use Reason::{Bootstrapping, MembersNotReady, QuorumLost, Replacing, ScalingDown, ScalingUp, Updating};
+    let (reason, mut message) = first_reason(facts, next, said);
+    let is_of_members = matches!(
+        reason,
+        Bootstrapping | MembersNotReady | QuorumLost | Replacing | ScalingDown | ScalingUp | Updating
+    );
+    if is_of_members && !facts.seen.deleting {
+        let troubles = facts.hanging().filter_map(|(ordinal, ..)| facts.view.trouble(ordinal));
+        for told in troubles.map(|trouble| sentences(&[trouble])).chain([health::advice(facts)]) {
+            if !message.contains(told.trim_end_matches('.')) {
+                message = format!("{message} {told}");
+            }
+        }
+    }
+    (reason, message)
+}
+
+/// What of the others, or of what was seen, keeps the group from being as wished.
+fn first_reason(facts: &Facts<'_>, next: &OrchestratorClusterStatus, said: &[(ConditionType, Said)]) -> Said {
     let other = |condition: ConditionType| said.iter().find(|(of, _)| *of == condition).map(|(_, said)| said);
     let holds = |condition: ConditionType| {
         other(condition).filter(|(reason, _)| condition.status(*reason) == Some(ConditionStatus::True))

@@ -6,7 +6,7 @@ use orchestrator_crds::OperationType;
 use orchestrator_operator::observation::Observation;
 use orchestrator_operator::plan::{Action, Plan};
 
-use super::raft::Config;
+use super::raft::{Config, Disk};
 use super::world::{World, address};
 
 impl World {
@@ -42,10 +42,9 @@ impl World {
         }
         match &plan.action {
             Some(Action::RecordBootstrap { .. }) => {
+                // What a member outside holds nobody can know that does not lead.
                 let holds = self.processes().into_iter().find(|(address, key)| {
-                    let is_known =
-                        address.starts_with("main-") || self.spec.raft.external_members.contains(address);
-                    is_known
+                    address.starts_with("main-")
                         && !self.hidden.contains(address)
                         && self.raft.disks.get(key).is_some_and(|disk| disk.begun().is_some())
                 });
@@ -62,7 +61,15 @@ impl World {
             Some(Action::Membership { change, .. }) if self.raft.leaders.is_empty() => {
                 self.broken("I3", &format!("{change:?} without a leader"));
             }
-            Some(Action::Evict(_) | Action::DeleteVolume { .. }) => {
+            Some(
+                Action::Evict(_)
+                | Action::DeleteVolume { .. }
+                | Action::GrowVolume { .. }
+                | Action::Membership { .. }
+                | Action::RecreateSet { .. }
+                | Action::Reload { .. }
+                | Action::Transfer { .. },
+            ) => {
                 let forced = plan
                     .operation
                     .as_ref()
@@ -166,29 +173,33 @@ impl World {
         }
     }
 
-    /// A survivor may go on alone only when the others cannot be a majority without it.
+    /// A survivor may go on alone only when nobody can lead the others without it.
     pub(super) fn check_force(&mut self, ordinal: u32) {
         if !self.raft.leaders.is_empty() {
             self.broken("force", "there is a leader");
         }
         let Some(disk) = self.disk(&address(ordinal)).cloned() else { return };
         let Some(own) = disk.begun().cloned() else { return };
-        let Some((_, config)) = disk.config() else { return };
-        let attached: BTreeSet<String> = self.attached();
+        let attached = self.attached();
         let disks = self.raft.disks.iter().filter(|(key, _)| attached.contains(*key));
-        let holders: BTreeSet<u64> = disks
-            .filter_map(|(_, disk)| disk.begun())
-            .filter(|other| {
+        let others: Vec<(u64, &Disk)> = disks
+            .filter_map(|(_, disk)| Some((disk.begun()?, disk)))
+            .filter(|(other, _)| {
                 other.cluster == own.cluster && other.epoch == own.epoch && other.node != own.node
             })
-            .map(|other| other.node)
+            .map(|(other, disk)| (other.node, disk))
             .collect();
-        let last = config.voters.last().cloned().unwrap_or_default();
-        if last.intersection(&holders).count() * 2 > last.len() && last.len() > 1 {
-            self.broken(
-                "force",
-                &format!("main-{ordinal} goes on alone, and {holders:?} could be a majority"),
-            );
+        let leading = others.iter().find(|(node, candidate)| {
+            let granted = others.iter().filter(|(_, disk)| disk.last() <= candidate.last());
+            let granted: BTreeSet<u64> = granted.map(|(node, _)| *node).collect();
+            let config = candidate.config().filter(|_| !candidate.removed);
+            config.is_some_and(|(_, config)| {
+                config.voters.iter().any(|set| set.contains(node)) && Self::is_majority(&config, &granted)
+            })
+        });
+        if let Some((node, _)) = leading {
+            let text = format!("main-{ordinal} goes on alone, and node {node} could lead the others");
+            self.broken("force", &text);
         }
     }
 

@@ -41,13 +41,7 @@ impl World {
         let mut external = self.spec.raft.external_members.clone();
         external
             .extend(self.outside.iter().filter(|at| !self.spec.raft.external_members.contains(at)).cloned());
-        let external = external
-            .into_iter()
-            .map(|at| {
-                let answer = self.answer(&at, true);
-                (at, answer)
-            })
-            .collect();
+        let external = external.into_iter().map(|at| (at.clone(), self.answer_outside(&at))).collect();
         Observation {
             now: time(self.now),
             name: NAME.into(),
@@ -87,6 +81,14 @@ impl World {
         }
     }
 
+    /// An external member is asked only while it leads: before, nobody knows where its API is.
+    fn answer_outside(&self, at: &str) -> Answer {
+        match self.raft.leaders.values().any(|leader| leader.address == at) {
+            true => self.answer(at, true),
+            false => Answer::NotAsked,
+        }
+    }
+
     /// What a member says of its files.
     fn hashes(&self, at: &str) -> (String, String) {
         let pod = self.objects.pods.iter().find(|(ordinal, _)| address(**ordinal) == at).map(|(_, pod)| pod);
@@ -101,7 +103,7 @@ impl World {
         Seat {
             answer: self.answer(&at, pod.is_some_and(|pod| pod.node != usize::MAX)),
             pod: pod.map(|pod| self.seen_pod(ordinal, pod, objects)),
-            volume: objects.claims.get(&ordinal).map(|claim| seen_claim(ordinal, claim)),
+            volume: objects.claims.get(&ordinal).map(|claim| self.seen_claim(ordinal, claim)),
             address: at,
         }
     }
@@ -125,6 +127,27 @@ impl World {
             node_problem: self.down.contains(&pod.node).then(|| "is NotReady".into()),
             config_hash: Some(format!("{}/{}", pod.revision, objects.live)),
             replace: pod.replace,
+        }
+    }
+
+    fn seen_claim(&self, ordinal: u32, claim: &Claim) -> Volume {
+        let state = match (claim.lost, claim.node) {
+            (Some(since), _) => VolumeState::Lost(time(since)),
+            (None, usize::MAX) => VolumeState::Unbound,
+            _ => VolumeState::Bound,
+        };
+        Volume {
+            name: format!("data-{NAME}-{ordinal}"),
+            uid: claim.uid.clone(),
+            resource_version: claim.version.to_string(),
+            created: time(claim.created),
+            terminating: claim.terminating,
+            state,
+            group: claim.group.clone(),
+            requested: claim.requested,
+            capacity: claim.capacity,
+            class: Some("standard".into()),
+            expands: Some(self.expands),
         }
     }
 
@@ -314,6 +337,9 @@ impl World {
             }
             Action::GrowVolume { name, bytes } => {
                 let ordinal = name.rsplit_once('-').and_then(|(_, number)| number.parse::<u32>().ok());
+                if !self.expands {
+                    self.broken("storage", "a volume is to grow whose class forbids it");
+                }
                 let claim =
                     ordinal.and_then(|ordinal| self.objects.claims.get_mut(&ordinal)).ok_or("no claim")?;
                 claim.requested = *bytes;
@@ -402,24 +428,5 @@ impl World {
                 last_error: None,
             }
         });
-    }
-}
-
-fn seen_claim(ordinal: u32, claim: &Claim) -> Volume {
-    let state = match (claim.lost, claim.node) {
-        (Some(since), _) => VolumeState::Lost(time(since)),
-        (None, usize::MAX) => VolumeState::Unbound,
-        _ => VolumeState::Bound,
-    };
-    Volume {
-        name: format!("data-{NAME}-{ordinal}"),
-        uid: claim.uid.clone(),
-        resource_version: claim.version.to_string(),
-        created: time(claim.created),
-        terminating: claim.terminating,
-        state,
-        group: claim.group.clone(),
-        requested: claim.requested,
-        capacity: claim.capacity,
     }
 }

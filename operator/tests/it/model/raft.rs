@@ -54,7 +54,7 @@ impl Disk {
         self.identity.as_ref().filter(|identity| identity.begun)
     }
 
-    fn last(&self) -> (u64, usize) {
+    pub(super) fn last(&self) -> (u64, usize) {
         (self.log.last().map_or(0, |entry| entry.term), self.log.len())
     }
 }
@@ -99,7 +99,7 @@ impl World {
         heard.filter_map(|(node, address)| Some((*node, self.member(group, *node, address)?))).collect()
     }
 
-    fn is_majority(config: &Config, there: &BTreeSet<u64>) -> bool {
+    pub(super) fn is_majority(config: &Config, there: &BTreeSet<u64>) -> bool {
         config.voters.iter().all(|set| set.intersection(there).count() * 2 > set.len())
     }
 

@@ -68,6 +68,7 @@ fn world(seed: u64, telling: Telling) -> World {
         down: BTreeSet::new(),
         gone: BTreeSet::new(),
         local_volumes,
+        expands: !seed.is_multiple_of(8),
         outside: BTreeSet::new(),
         cut: BTreeSet::new(),
         hidden: BTreeSet::new(),
@@ -184,6 +185,8 @@ impl World {
             Some((.., ordinal)) => self.verbs.force_new_cluster = Some(format!("{group}/main-{ordinal}")),
             None => {
                 self.verbs.allow_rebootstrap = Some(group);
+                self.spec.raft.external_members.clear();
+                self.spec.replicas |= 1;
                 self.clear_holders();
             }
         }
@@ -278,7 +281,7 @@ impl World {
         if self.objects.pods.len() != wished.len() - self.spec.raft.external_members.len() {
             return Some(format!("{} pods", self.objects.pods.len()));
         }
-        let is_small = |claim: &Claim| claim.capacity < storage;
+        let is_small = |claim: &Claim| self.expands && claim.capacity < storage;
         let claims = self.objects.claims.range(..pods).filter(|_| !self.spec.storage.ephemeral);
         claims.into_iter().any(|(_, claim)| is_small(claim)).then(|| "a claim is too small".into())
     }

@@ -98,6 +98,8 @@ pub(super) struct World {
     pub(super) down: BTreeSet<usize>,
     pub(super) gone: BTreeSet<usize>,
     pub(super) local_volumes: bool,
+    /// The storage class lets volumes grow.
+    pub(super) expands: bool,
     /// External members that run.
     pub(super) outside: BTreeSet<String>,
     /// Addresses that reach nobody; addresses that the operator does not reach.

@@ -11,7 +11,7 @@
 //! `learner`, `empty` (its disk), `stale`, `foreign`, `corrupt`, `silent` (a voter that does not answer), `none` (no
 //! member, no answer). Then, in any order: `old` (template), `lag=n`, `unread` (its files), `going` (being deleted),
 //! `unready`, `nopod`, `novolume`, `lost=seconds`, `wiping` (its volume is being deleted), `dead=reason`, `replace`,
-//! `small` (volume), `recoveries=n`, `was=id` (empty now, that voter before), `id=n`, `fresh` (ready just now).
+//! `removed` (it knows that the group let it go), `small` (volume), `fixed` (its class lets no volume grow), `recoveries=n`, `was=id` (empty now, that voter before), `id=n`, `fresh` (ready just now).
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -166,6 +166,8 @@ fn seat(line: &Line<'_>, members: &Members, lines: &[Line<'_>]) -> Seat {
         group: line.text("label").map(str::to_owned),
         requested: if line.has("small") { 1 << 29 } else { 1 << 30 },
         capacity: if line.has("small") { 1 << 29 } else { 1 << 30 },
+        class: Some("standard".into()),
+        expands: Some(!line.has("fixed")),
     });
     Seat {
         address: address(line.name),
@@ -213,6 +215,7 @@ fn answer(line: &Line<'_>, members: &Members, lines: &[Line<'_>]) -> Answer {
         config_hash: if line.has("unread") { "other" } else { "files" }.into(),
         min_version: "0.1.0".into(),
         active_recoveries: line.number("recoveries").unwrap_or(0),
+        removed: line.has("removed"),
         ..MemberStatus::default()
     };
     status.status.state = "Follower".into();
@@ -280,6 +283,14 @@ pub(super) fn under_way(
         attempts,
         last_error: None,
     }
+}
+
+/// The same in the next pass, in which nothing changed but what the status remembers of this one.
+pub(super) fn looked_at_again(mut seen: Observation) -> Observation {
+    seen.memory.operation = plan(&seen)
+        .operation
+        .map(|now| OperationStatus { targets: now.targets, ..under_way(now.operation, "", &now.step, 2, 0) });
+    seen
 }
 
 /// What is done, in a few words: `evict main-2`, or `-`.

@@ -76,6 +76,37 @@ fn storage_that_came_after_the_fence_is_not_fenced_again() {
 }
 
 #[test]
+fn whom_the_group_let_go_does_not_keep_a_survivor_from_going_on() {
+    let others =
+        "1 voter unready removed\n2 voter unready removed\n3 voter unready removed\n4 silent nopod novolume";
+    assert_eq!(deed(&plan(&forced(&format!("0 voter unready\n{others}"), "main-0"))), "alone 0 epoch 1");
+    let refused = "clear force-new-cluster";
+    assert_eq!(
+        deed(&plan(&forced(&format!("0 voter unready\n{others}"), "main-1"))),
+        refused,
+        "it was let go"
+    );
+}
+
+#[test]
+fn a_pod_that_is_made_anew_on_the_way_does_not_begin_the_rescue_again() {
+    let mut seen = forced("0 voter unready\n1 silent dead=Pending novolume\n2 silent", "main-0");
+    seen.memory.operation = Some(under_way(OperationType::ForceNewCluster, "main-0", "keeps others", 60, 1));
+    let plan = plan(&seen);
+    assert_eq!(deed(&plan), "delete main-1");
+    let now = plan.operation.expect("the rescue goes on");
+    assert_eq!((now.operation, now.targets), (OperationType::ForceNewCluster, vec!["main-0".to_owned()]));
+    assert!(plan.events.is_empty(), "{:?}", plan.events);
+}
+
+#[test]
+fn a_rescue_is_reported_once_when_it_begins() {
+    let told = plan(&forced(ALONE, "main-0")).events;
+    let told: Vec<&str> = told.iter().map(|event| event.reason.as_str()).collect();
+    assert_eq!(told, ["ForceNewClusterRequested"]);
+}
+
+#[test]
 fn nobody_goes_on_alone_too_early() {
     let mut seen = forced(ALONE, "main-0");
     seen.memory.quorum_lost_since = Some(ago(300));
@@ -128,6 +159,19 @@ fn a_new_group_begins_only_when_somebody_asks_and_nothing_is_left() {
     assert_eq!(asked("0 empty\n1 silent lost=10 dead=Pending\n2 empty", GROUP), "delete data-main-1");
     assert_eq!(asked("0 empty\n1 voter\n2 empty", GROUP), "clear allow-rebootstrap", "main-1 holds data");
     assert_eq!(asked("0 empty\n1 empty\n2 empty", "another"), "clear allow-rebootstrap");
+}
+
+#[test]
+fn a_member_outside_may_hold_data_until_somebody_takes_it_out_of_the_spec() {
+    let mut seen = draw("0 empty\n1 empty\nx1 silent");
+    assert_eq!(reasons(&seen), [Reason::MajorityUnreachable], "not all data is known to be lost");
+    seen.verbs.allow_rebootstrap = Some(GROUP.into());
+    let waits = plan(&seen);
+    let step = waits.operation.as_ref().map(|now| now.step.as_str()).unwrap_or_default();
+    let begins = "waits to know that all data is lost: x1.example.net:10008 runs outside of Kubernetes";
+    assert!(deed(&waits) == "-" && step.starts_with(begins), "{step}");
+    // The group had it as a member, and nobody asks it.
+    assert_eq!(deed(&plan(&wishing(seen, |spec| spec.raft.external_members.clear()))), "forget");
 }
 
 #[test]

@@ -30,6 +30,23 @@ fn the_next_one_waits_until_the_last_one_is_well_for_long_enough() {
 }
 
 #[test]
+fn an_update_is_complete_when_the_last_member_works_again() {
+    let after = |picture: &str| {
+        let mut seen = draw(picture);
+        let step = "is restarted: 2 of 3 members done";
+        seen.memory.operation = Some(under_way(OperationType::RollingUpdate, "main-1", step, 60, 1));
+        plan(&seen)
+    };
+    let hangs = after("0 leader\n1 silent dead=ImagePullBackOff\n2 voter");
+    let now = hangs.operation.expect("it is awaited");
+    assert_eq!((deed(&after("0 leader\n1 silent going\n2 voter")).as_str(), hangs.events.len()), ("-", 0));
+    assert_eq!(now.step, "starts anew: main-1 does not start: ImagePullBackOff");
+    let works = after("0 leader\n1 voter fresh\n2 voter");
+    let told: Vec<&str> = works.events.iter().map(|event| event.reason.as_str()).collect();
+    assert_eq!((told, works.operation), (vec!["MemberUpdated", "RollingUpdateCompleted"], None));
+}
+
+#[test]
 fn whoever_does_not_work_is_restarted_first() {
     assert_eq!(decide("0 silent old\n1 leader old\n2 voter old"), "delete main-0");
     assert_eq!(decide("0 silent old dead=CrashLoopBackOff\n1 leader old\n2 voter old"), "delete main-0");

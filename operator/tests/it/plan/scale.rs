@@ -1,12 +1,19 @@
 use orchestrator_operator::observation::Observation;
 use orchestrator_operator::plan::plan;
 
-use super::draw::{deed, draw, wishing};
+use super::draw::{deed, draw, looked_at_again, wishing};
 
 /// Deed and pods for a picture in which so many pods are wished for.
 fn scaled(picture: &str, replicas: i32) -> (String, u32) {
     let seen = wishing(draw(picture), |spec| spec.replicas = replicas);
     let plan = plan(&listed(seen));
+    (deed(&plan), plan.replicas)
+}
+
+/// The same at the second look.
+fn scaled_at_last(picture: &str, replicas: i32) -> (String, u32) {
+    let seen = looked_at_again(listed(wishing(draw(picture), |spec| spec.replicas = replicas)));
+    let plan = plan(&seen);
     (deed(&plan), plan.replicas)
 }
 
@@ -32,7 +39,17 @@ fn new_members_come_one_pod_at_a_time() {
 #[test]
 fn all_new_members_get_their_vote_in_one_change() {
     let picture = "0 leader\n1 voter\n2 voter\n3 learner\n4 learner lag=20";
-    assert_eq!(scaled(picture, 5), is("voters [1, 2, 3, 4, 5]", 5));
+    assert_eq!(scaled_at_last(picture, 5), is("voters [1, 2, 3, 4, 5]", 5));
+}
+
+#[test]
+fn who_is_to_vote_is_seen_twice_to_have_caught_up() {
+    let picture = "0 leader\n1 learner";
+    assert_eq!(scaled(picture, 2), is("-", 2));
+    assert_eq!(scaled_at_last(picture, 2), is("voters [1, 2]", 2));
+    let mut fell_behind = looked_at_again(listed(wishing(draw(picture), |spec| spec.replicas = 2)));
+    fell_behind.seats = draw("0 leader\n1 learner lag=900").seats;
+    assert_eq!(deed(&plan(&fell_behind)), "-");
 }
 
 #[test]
@@ -56,6 +73,12 @@ fn members_leave_the_group_before_their_pods_go() {
     assert_eq!(scaled(five, 3), is("voters [1, 2, 3]", 5));
     assert_eq!(scaled(five, 1), is("voters [1]", 5));
     assert_eq!(scaled("0 leader\n1 voter\n2 voter\n3 stale\n4 stale", 3), is("-", 3));
+}
+
+#[test]
+fn pods_go_when_another_voter_holds_the_entry_that_let_them_go_also_one_outside() {
+    assert_eq!(scaled("0 leader\nx1 voter\nx2 voter\n1 stale", 1), is("-", 1));
+    assert_eq!(scaled("0 leader\nx1 voter lag=4990\nx2 voter lag=4980\n1 stale", 1), is("-", 2), "not yet");
 }
 
 #[test]
@@ -94,7 +117,7 @@ fn external_members_are_taken_in_and_let_go_like_others() {
     });
     assert_eq!(deed(&plan(&listed(join))), "add x1");
     let promote = "0 leader\n1 voter\nx1 learner";
-    assert_eq!(scaled(promote, 2), is("voters [1, 2, 101]", 2));
+    assert_eq!(scaled_at_last(promote, 2), is("voters [1, 2, 101]", 2));
     let let_go = wishing(draw("0 leader\n1 voter\nx1 voter"), |spec| spec.raft.external_members.clear());
     assert_eq!(deed(&plan(&listed(let_go))), "voters [1, 2]");
 }
@@ -103,5 +126,35 @@ fn external_members_are_taken_in_and_let_go_like_others() {
 fn a_member_outside_that_is_exchanged_for_a_pod_leaves_in_the_change_that_takes_the_pod_in() {
     let seen =
         wishing(draw("0 leader\n1 voter\n2 learner\nx1 voter"), |spec| spec.raft.external_members.clear());
-    assert_eq!(deed(&plan(&listed(seen))), "voters [1, 2, 3]");
+    assert_eq!(deed(&plan(&looked_at_again(listed(seen)))), "voters [1, 2, 3]");
+}
+
+/// Deed for a picture whose external members nobody wishes any more.
+fn unwished_outside(picture: &str) -> String {
+    deed(&plan(&listed(wishing(draw(picture), |spec| spec.raft.external_members.clear()))))
+}
+
+#[test]
+fn a_member_outside_that_nobody_wishes_any_more_is_let_go_whatever_it_is() {
+    assert_eq!(unwished_outside("0 leader\n1 voter\nx1 silent"), "voters [1, 2]");
+    assert_eq!(unwished_outside("0 leader\nx1 learner lag=900"), "drop 101");
+    // A leader outside takes no orders; it hands over when the change let it go.
+    assert_eq!(unwished_outside("0 voter\n1 voter\nx1 leader"), "voters [1, 2]");
+    assert_eq!(unwished_outside("0 voter\n1 silent\n2 voter\nx1 leader"), "-", "who stays is not well");
+}
+
+#[test]
+fn a_member_outside_that_is_away_holds_up_what_needs_all_and_is_named() {
+    let grow =
+        plan(&listed(wishing(draw("0 leader\n1 voter\n2 empty\nx1 silent"), |spec| spec.replicas = 3)));
+    assert_eq!(deed(&grow), "-");
+    let step = grow.operation.expect("it waits").step;
+    assert!(
+        step.starts_with("waits until all members are well: x1.example.net:10008 does not answer"),
+        "{step}"
+    );
+    let roll = plan(&draw("0 leader\n1 voter old\nx1 silent"));
+    assert_eq!(deed(&roll), "-");
+    assert!(roll.findings[0].message.contains("x1.example.net:10008 does not answer"), "{:?}", roll.findings);
+    assert_eq!(deed(&plan(&draw("0 leader\n1 empty was=2\nx1 voter"))), "add main-1", "what heals goes on");
 }

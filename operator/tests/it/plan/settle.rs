@@ -1,7 +1,7 @@
-use orchestrator_crds::Reason;
-use orchestrator_operator::plan::plan;
+use orchestrator_crds::{ConditionType, OperationType, Reason};
+use orchestrator_operator::{observation::Observation, plan::plan};
 
-use super::draw::{ago, deed, draw, wishing};
+use super::draw::{ago, deed, draw, under_way, wishing};
 
 const WELL: &str = "0 voter\n1 leader\n2 voter";
 
@@ -21,6 +21,44 @@ fn nobody_is_disturbed_before_the_leader_led_for_ten_seconds() {
     assert_eq!(deed(&plan(&seen)), "-", "another term");
     seen.memory.leader = Some((2, 7, ago(40)));
     assert_eq!(deed(&plan(&seen)), "evict main-0");
+}
+
+/// Its leader leads for a second, and what was under way still was.
+fn just_led(picture: &str, operation: OperationType, target: &str, step: &str) -> Observation {
+    let mut seen = draw(picture);
+    let (node, term, _) = seen.memory.leader.expect("somebody leads");
+    seen.memory.leader = Some((node, term, ago(1)));
+    seen.memory.operation = Some(under_way(operation, target, step, 30, 1));
+    seen
+}
+
+#[test]
+fn a_new_leader_does_not_hold_up_a_group_in_which_nothing_is_left_to_do() {
+    let formed = just_led(WELL, OperationType::Bootstrap, "main-0", "group c0ffee exists");
+    let at_once = plan(&formed);
+    assert_eq!((deed(&at_once).as_str(), at_once.row, &at_once.operation), ("-", "as wished", &None));
+    let rolled = just_led(WELL, OperationType::RollingUpdate, "main-2", "is restarted");
+    let told: Vec<&str> = plan(&rolled).events.iter().map(|event| event.reason.as_str()).collect();
+    assert_eq!(told, ["MemberUpdated", "RollingUpdateCompleted"]);
+}
+
+#[test]
+fn what_a_new_leader_holds_up_stays_under_way_and_is_told_by_nobody() {
+    let picture = "0 leader\n1 voter\n2 voter\n3 learner";
+    let step = "gets its vote";
+    let wish = |seen| wishing(seen, |spec| spec.replicas = 4);
+    let held = plan(&wish(just_led(picture, OperationType::ScaleUp, "main-3", step)));
+    assert_eq!((deed(&held).as_str(), held.row, held.events.len()), ("-", "not settled", 0));
+    assert_eq!(held.operation.map(|now| now.step).as_deref(), Some(step));
+    let no_pod = wishing(just_led(WELL, OperationType::ScaleUp, "main-3", step), |spec| spec.replicas = 5);
+    assert_eq!((plan(&no_pod).replicas, plan(&no_pod).row), (3, "not settled"));
+}
+
+#[test]
+fn a_wish_for_a_leader_is_fulfilled_as_soon_as_it_leads() {
+    let mut seen = just_led(WELL, OperationType::LeaderTransfer, "main-1", "is to lead");
+    seen.verbs.transfer_leader_to = Some("main-1".into());
+    assert_eq!(deed(&plan(&seen)), "clear transfer-leader-to");
 }
 
 #[test]
@@ -114,4 +152,18 @@ fn volumes_grow_one_by_one_the_leaders_last_then_their_template() {
     assert_eq!(growing("0 leader small\n1 voter\n2 voter", 1 << 29), "grow data-main-0 1073741824");
     assert_eq!(growing(WELL, 1 << 29), "recreate set");
     assert_eq!(growing(WELL, 1 << 30), "-");
+}
+
+#[test]
+fn volumes_whose_class_lets_none_grow_are_left_alone_and_a_person_is_told() {
+    let mut seen = draw("0 leader small fixed\n1 voter small fixed\n2 voter");
+    seen.verbs.transfer_leader_to = Some("main-2".into());
+    let told = plan(&seen);
+    assert_eq!(deed(&told), "transfer main-2", "it holds up nothing else");
+    let [finding] = &told.findings[..] else { panic!("{:?}", told.findings) };
+    assert_eq!((finding.condition, finding.reason), (ConditionType::Progressing, Reason::Stalled));
+    let begins = "data-main-1, data-main-0 cannot grow to 1Gi: the storage class standard does not allow it.";
+    assert!(finding.message.starts_with(begins), "{}", finding.message);
+    let way = r#"kubectl patch storageclass standard -p '{"allowVolumeExpansion":true}'"#;
+    assert!(finding.message.contains(way), "{}", finding.message);
 }

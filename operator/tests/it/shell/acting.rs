@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use kube::Config;
 use orchestrator_crds::{OrchestratorCluster, verb};
 use orchestrator_operator::{
     observation::{Delivery, Memory, Observation, Verbs},
@@ -9,12 +10,14 @@ use orchestrator_operator::{
     shell::{
         act::{ActError, Actor, Doors},
         apply::{Memo, Owner},
+        clients::Clients,
         index::Key,
         metrics::Metrics,
         stores::Stores,
     },
 };
 use serde_json::json;
+use tokio::task::JoinSet;
 
 use super::fake::FakeApi;
 
@@ -51,7 +54,9 @@ async fn act(api: &FakeApi, action: Action) -> Result<Option<OrchestratorCluster
     let owner =
         Owner { client: &client, stores: &stores, metrics: &metrics, memo: &memo, key: &key, uid: "u" };
     let (seen, doors) = (observation(&object), Doors::default());
-    Actor { owner, object: &object, seen: &seen, doors: &doors, live_digest: None }.act(&action).await
+    let actor =
+        Actor { owner, object: &object, seen: &seen, doors: &doors, live_digest: None, once: &client };
+    actor.act(&action).await
 }
 
 fn target(uid: &str, version: &str) -> Target {
@@ -80,6 +85,26 @@ async fn a_budget_that_is_used_up_is_told_as_such() {
     api.use_up_budget();
     let error = act(&api, Action::Evict(target("new", "1"))).await.expect_err("nobody may go");
     assert!(matches!(&error, ActError::Budget(pod) if pod == "main-1"), "{error}");
+}
+
+#[tokio::test]
+async fn an_eviction_that_is_not_allowed_now_is_asked_for_once() {
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let (api, mut tasks) = (with_pod(), JoinSet::new());
+    api.use_up_budget();
+    let clients = Clients::new(Config::new(api.serve(&mut tasks).await)).expect("it is a configuration");
+    let object: OrchestratorCluster =
+        serde_json::from_value(json!({ "apiVersion": "orchestrator.rs/v1alpha1",
+        "kind": "OrchestratorCluster", "metadata": { "name": "main", "namespace": "db" }, "spec": {} }))
+        .expect("it is one");
+    let (client, key) = (&clients.patient, Key::new("db", "main"));
+    let (stores, metrics, memo) = (Stores::default(), Metrics::default(), Memo::default());
+    let owner = Owner { client, stores: &stores, metrics: &metrics, memo: &memo, key: &key, uid: "u" };
+    let (seen, doors, once) = (observation(&object), Doors::default(), &clients.once);
+    let actor = Actor { owner, object: &object, seen: &seen, doors: &doors, live_digest: None, once };
+    let error = actor.act(&Action::Evict(target("new", "1"))).await.expect_err("nobody may go");
+    assert!(matches!(&error, ActError::Budget(_)), "{error}");
+    assert_eq!(api.writes().len(), 1, "a client that asks again would ask until its time is over");
 }
 
 #[tokio::test]
@@ -117,7 +142,8 @@ async fn of_two_operators_one_writes_the_group_down() {
     let owner =
         Owner { client: &client, stores: &stores, metrics: &metrics, memo: &memo, key: &key, uid: "u" };
     let (seen, doors) = (observation(&stale), Doors::default());
-    let second = Actor { owner, object: &stale, seen: &seen, doors: &doors, live_digest: None };
+    let second =
+        Actor { owner, object: &stale, seen: &seen, doors: &doors, live_digest: None, once: &client };
     let error = second.act(&record("b")).await.expect_err("the first was faster");
     assert!(error.is_passing(), "{error}");
 }

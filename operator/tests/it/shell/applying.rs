@@ -140,6 +140,29 @@ async fn nothing_of_somebody_else_is_written_and_the_set_waits_for_what_its_pods
 }
 
 #[tokio::test]
+async fn a_class_says_whether_its_volumes_grow_and_one_that_cannot_be_read_says_nothing() {
+    let world = World::default();
+    let class = |name: &str, rest: Value| {
+        let mut object =
+            json!({ "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "provisioner": "x" });
+        object["metadata"] = json!({ "name": name });
+        object["allowVolumeExpansion"] = rest;
+        world.api.put(&format!("/apis/storage.k8s.io/v1/storageclasses/{name}"), object);
+    };
+    class("elastic", json!(true));
+    class("fixed", json!(false));
+    class("silent", Value::Null);
+    let (client, key) = (world.api.client(), Key::new("db", "main"));
+    let (stores, metrics, memo) = (&world.stores, &world.metrics, &world.memo);
+    let owner = Owner { client: &client, stores, metrics, memo, key: &key, uid: UID };
+    let mut told = Vec::new();
+    for name in ["elastic", "fixed", "silent", "absent"] {
+        told.push(owner.expands(name).await);
+    }
+    assert_eq!(told, [Some(true), Some(false), Some(false), None]);
+}
+
+#[tokio::test]
 async fn configurations_go_when_nobody_refers_to_them() {
     let world = World::default();
     let map = |name: &str| owned("ConfigMap", "v1", name, json!({ "data": { "x": name } }));

@@ -9,8 +9,12 @@ use std::{
 };
 
 use http::{Method, Request, Response, StatusCode};
+use http_body_util::{BodyExt, Full};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::TokioIo;
 use kube::client::Body;
 use serde_json::{Value, json};
+use tokio::{net::TcpListener, task::JoinSet};
 use tower_service::Service;
 
 /// One request as it came.
@@ -26,9 +30,47 @@ pub(crate) struct Asked {
 struct State {
     objects: BTreeMap<String, Value>,
     asked: Vec<Asked>,
+    /// How many requests came, since the beginning.
+    count: usize,
     version: u64,
     /// Evictions are refused.
     budget_used_up: bool,
+    fault: Option<Fault>,
+}
+
+/// What is answered in place of an answer.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Refusal {
+    /// With this code and these words.
+    Status(u16, &'static str),
+    /// Nothing: the connection breaks.
+    Broken,
+}
+
+/// Requests that are not answered as they should be.
+#[derive(Debug, Clone)]
+pub(crate) struct Fault {
+    /// Those whose path holds this.
+    pub path: &'static str,
+    /// So many of them pass before.
+    pub after: usize,
+    /// So many are refused.
+    pub times: usize,
+    pub refusal: Refusal,
+}
+
+impl Fault {
+    fn refuses(&mut self, path: &str) -> bool {
+        if !path.contains(self.path) || self.times == 0 {
+            return false;
+        }
+        if self.after > 0 {
+            self.after -= 1;
+            return false;
+        }
+        self.times = self.times.saturating_sub(1);
+        true
+    }
 }
 
 #[derive(Clone, Default)]
@@ -57,6 +99,47 @@ impl FakeApi {
 
     pub(crate) fn use_up_budget(&self) {
         self.state().budget_used_up = true;
+    }
+
+    /// From now on; `None`: all is well again.
+    pub(crate) fn set_fault(&self, fault: Option<Fault>) {
+        self.state().fault = fault;
+    }
+
+    /// Everything that is there, by path.
+    pub(crate) fn objects(&self) -> BTreeMap<String, Value> {
+        self.state().objects.clone()
+    }
+
+    /// How many requests came, since the beginning.
+    pub(crate) fn count(&self) -> usize {
+        self.state().count
+    }
+
+    /// Answers on a port of this machine as well, for a client with everything that a client has.
+    pub(crate) async fn serve(&self, tasks: &mut JoinSet<()>) -> http::Uri {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("there is a port");
+        let address = listener.local_addr().expect("it is bound");
+        let api = self.clone();
+        tasks.spawn(async move {
+            let mut connections = JoinSet::new();
+            while let Ok((stream, _)) = listener.accept().await {
+                let api = api.clone();
+                let service = service_fn(move |request: Request<Incoming>| {
+                    let mut api = api.clone();
+                    async move {
+                        let (parts, body) = request.into_parts();
+                        let body = body.collect().await.expect("it comes whole").to_bytes();
+                        let response = api.call(Request::from_parts(parts, Body::from(body))).await?;
+                        let (parts, body) = response.into_parts();
+                        let body = body.collect_bytes().await?;
+                        Ok::<_, kube::Error>(Response::from_parts(parts, Full::new(body)))
+                    }
+                });
+                connections.spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service));
+            }
+        });
+        format!("http://{address}").parse().expect("it is a URL")
     }
 
     /// What was asked since the last time, reads left out.
@@ -122,8 +205,19 @@ impl State {
                 Err((StatusCode::NOT_IMPLEMENTED, "a list of operations"))
             }
             Method::PATCH => {
-                let mut object = self.objects.get(&path).cloned().unwrap_or_else(|| json!({}));
+                let before = self.objects.get(&path).cloned().unwrap_or_else(|| json!({}));
+                for field in ["uid", "resourceVersion"] {
+                    let wished = &asked.body["metadata"][field];
+                    if !wished.is_null() && *wished != before["metadata"][field] {
+                        return Err(conflict);
+                    }
+                }
+                let mut object = before;
                 merge(&mut object, &asked.body);
+                // It has one manager, who applies all of it.
+                if asked.path.ends_with("/status") {
+                    object["status"] = asked.body["status"].clone();
+                }
                 Ok(self.store(&path, object))
             }
             Method::DELETE => {
@@ -187,7 +281,19 @@ impl Service<Request<Body>> for FakeApi {
             let answer = {
                 let mut state = state.lock().expect(UNPOISONED);
                 state.asked.push(asked.clone());
-                state.answer(&asked)
+                state.count += 1;
+                let fault = state.fault.as_mut();
+                match fault.and_then(|fault| fault.refuses(&asked.path).then_some(fault.refusal)) {
+                    None => state.answer(&asked),
+                    Some(Refusal::Status(code, words)) => {
+                        Err((StatusCode::from_u16(code).expect("it is a code"), words))
+                    }
+                    Some(Refusal::Broken) => {
+                        return Err(kube::Error::Service(
+                            std::io::Error::other("the connection broke").into(),
+                        ));
+                    }
+                }
             };
             let (status, body) = match answer {
                 Ok(body) => (StatusCode::OK, body),

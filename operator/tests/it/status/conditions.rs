@@ -135,11 +135,12 @@ fn a_learner_that_lags_is_told_unless_it_is_expected_to() {
         Degraded=True LearnerLagging: Members that shall vote do not catch up: main-3 (5000 entries behind).
     "#]],
     );
-    let plan = underway(OperationType::ScaleUp, &["main-3"], "main-3 catches up: 5000 entries behind", false);
+    let plan =
+        underway(OperationType::ScaleUp, &["main-3"], "catches up: main-3, 5000 entries behind", false);
     expect![[r#"
         Scaling
-        Ready=False ScalingUp: main-3 catches up: 5000 entries behind.
-        Progressing=True ScaleUp: main-3 catches up: 5000 entries behind.
+        Ready=False ScalingUp: main-3: catches up: main-3, 5000 entries behind.
+        Progressing=True ScaleUp: main-3: catches up: main-3, 5000 entries behind.
     "#]]
     .assert_eq(&told(&planned(&seen, &plan, &applied())));
 }
@@ -193,7 +194,7 @@ fn an_election_is_no_loss_and_a_loss_is_one_after_two_seconds() {
     expect![[r#"
         Degraded
         Available=False NoLeader: No member leads: 1 of 3 voters answers. main-0 is not healthy: no leader is known. main-1 does not start: CrashLoopBackOff: back-off 40s restarting. main-2 does not start: CrashLoopBackOff: back-off 40s restarting.
-        Ready=False MembersNotReady: No member leads: 1 of 3 voters answers. main-0 is not healthy: no leader is known. main-1 does not start: CrashLoopBackOff: back-off 40s restarting. main-2 does not start: CrashLoopBackOff: back-off 40s restarting.
+        Ready=False MembersNotReady: No member leads: 1 of 3 voters answers. main-0 is not healthy: no leader is known. main-1 does not start: CrashLoopBackOff: back-off 40s restarting. main-2 does not start: CrashLoopBackOff: back-off 40s restarting. See kubectl -n db logs main-1 --previous for why it ended.
         Degraded=True MemberDown: 1 of 3 voters answers: main-0 is not healthy: no leader is known. main-1 does not start: CrashLoopBackOff: back-off 40s restarting. main-2 does not start: CrashLoopBackOff: back-off 40s restarting. See kubectl -n db logs main-1 --previous for why it ended.
     "#]].assert_eq(&told(&first));
     let later = Observation { now: now() + SignedDuration::from_secs(2), ..seen };
@@ -201,7 +202,7 @@ fn an_election_is_no_loss_and_a_loss_is_one_after_two_seconds() {
     expect![[r#"
         QuorumLost
         Available=False NoLeader: No member leads: 1 of 3 voters answers. main-0 is not healthy: no leader is known. main-1 does not start: CrashLoopBackOff: back-off 40s restarting. main-2 does not start: CrashLoopBackOff: back-off 40s restarting.
-        Ready=False QuorumLost: 1 of 3 voters answers. main-0 is not healthy: no leader is known. main-1 does not start: CrashLoopBackOff: back-off 40s restarting. main-2 does not start: CrashLoopBackOff: back-off 40s restarting. Nothing is changed meanwhile; the group goes on by itself as soon as a majority is back.
+        Ready=False QuorumLost: 1 of 3 voters answers. main-0 is not healthy: no leader is known. main-1 does not start: CrashLoopBackOff: back-off 40s restarting. main-2 does not start: CrashLoopBackOff: back-off 40s restarting. Nothing is changed meanwhile; the group goes on by itself as soon as a majority is back. See kubectl -n db logs main-1 --previous for why it ended.
         Degraded=True MemberDown: 1 of 3 voters answers: main-0 is not healthy: no leader is known. main-1 does not start: CrashLoopBackOff: back-off 40s restarting. main-2 does not start: CrashLoopBackOff: back-off 40s restarting. See kubectl -n db logs main-1 --previous for why it ended.
         QuorumLost=True MajorityUnreachable: 1 of 3 voters answers. main-0 is not healthy: no leader is known. main-1 does not start: CrashLoopBackOff: back-off 40s restarting. main-2 does not start: CrashLoopBackOff: back-off 40s restarting. Nothing is changed meanwhile; the group goes on by itself as soon as a majority is back.
     "#]].assert_eq(&told(&second));
@@ -265,11 +266,11 @@ fn an_external_member_is_a_member_that_somebody_else_runs() {
     check(
         &group("main-0 leader\nmain-1 follower\nfar.example.net:10008 down"),
         expect![[r#"
-        Degraded
-        Ready=False MembersNotReady: far.example.net:10008 does not answer (connection refused): start it; it runs outside of Kubernetes.
-        Degraded=True MemberDown: 2 of 3 voters are healthy: far.example.net:10008 does not answer (connection refused): start it; it runs outside of Kubernetes.
-        MembersReachable=False SomeUnreachable: far.example.net:10008 does not answer (connection refused): start it; it runs outside of Kubernetes.
-    "#]],
+            Degraded
+            Ready=False MembersNotReady: far.example.net:10008 does not answer (connection refused): start it; it runs outside of Kubernetes (if its disk is empty: orchestrator-client -c raft-add-peer -H far.example.net:10008).
+            Degraded=True MemberDown: 2 of 3 voters are healthy: far.example.net:10008 does not answer (connection refused): start it; it runs outside of Kubernetes (if its disk is empty: orchestrator-client -c raft-add-peer -H far.example.net:10008).
+            MembersReachable=False SomeUnreachable: far.example.net:10008 does not answer (connection refused): start it; it runs outside of Kubernetes (if its disk is empty: orchestrator-client -c raft-add-peer -H far.example.net:10008).
+        "#]],
     );
 }
 
@@ -289,7 +290,7 @@ fn before_there_is_a_group_it_is_said_who_is_waited_for() {
     expect![[r#"
         Bootstrapping
         Available=False NotBootstrapped: The group is not formed yet: see the condition Bootstrapped.
-        Ready=False Bootstrapping: Waiting for main-1 and main-2 to answer, of 3. main-1 is Pending: 0/3 nodes are available. main-2 has no pod: see kubectl describe statefulset main for why none is made.
+        Ready=False Bootstrapping: Waiting for main-1 and main-2 to answer, of 3. main-1 is Pending: 0/3 nodes are available. main-2 has no pod: see kubectl describe statefulset main for why none is made. Add a node that fits, or change what spec.pod asks for.
         Bootstrapped=False WaitingForMembers: Waiting for main-1 and main-2 to answer, of 3. main-1 is Pending: 0/3 nodes are available. main-2 has no pod: see kubectl describe statefulset main for why none is made.
     "#]].assert_eq(&told(&after(&unformed, &seen)));
     let nothing = group("main-0 gone\nmain-1 gone\nmain-2 gone");

@@ -1,7 +1,7 @@
 //! Groups as pictures: a line for each member, with what it is and what is special about it.
 //!
 //! `main-0 leader`, `main-1 follower lag=500 node=a version=1.0.0 old unread`, `main-2 silent` (ready, and does not answer the
-//! operator), `down`, `pending`, `gone` (no pod), `empty`, `corrupt`, `foreign`, `stale`, `lost` (its volume), `learner`,
+//! operator), `starting`, `down`, `unpulled` (its image), `pending`, `gone` (no pod), `empty`, `corrupt`, `foreign`, `stale`, `lost` (its volume), `learner`,
 //! `candidate` (answers, and hears no leader); an address instead of a pod is an external member.
 
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
@@ -118,6 +118,10 @@ fn pod(line: &Line<'_>) -> Option<Pod> {
     let ready = matches!(line.role, "leader" | "follower" | "silent" | "blind");
     let trouble = match line.role {
         "down" => Some(Trouble::Waiting("CrashLoopBackOff".into(), "back-off 40s restarting".into())),
+        "unpulled" => Some(Trouble::Waiting(
+            "ImagePullBackOff".into(),
+            "image example/orchestrator:9 is not there".into(),
+        )),
         "pending" | "lost" => Some(Trouble::Unschedulable("0/3 nodes are available".into())),
         _ => None,
     };
@@ -152,11 +156,13 @@ fn volume(line: &Line<'_>) -> Volume {
         group: Some(GROUP.into()),
         requested: 1 << 30,
         capacity: 1 << 30,
+        class: None,
+        expands: None,
     }
 }
 
 fn answer(node: u64, line: &Line<'_>, all: &[(u64, &Line<'_>)], spec: &OrchestratorClusterSpec) -> Answer {
-    if matches!(line.role, "silent" | "down" | "pending" | "gone" | "lost") {
+    if matches!(line.role, "silent" | "starting" | "down" | "unpulled" | "pending" | "gone" | "lost") {
         return if line.role == "gone" {
             Answer::NotAsked
         } else {

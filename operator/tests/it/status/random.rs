@@ -13,9 +13,9 @@ use super::drawn::{applied, formed, group, now};
 /// Enough to meet each pair of roles many times, in well under a second.
 const DRAWS: u64 = 600;
 
-const ROLES: [&str; 12] = [
-    "follower", "follower", "follower", "silent", "down", "pending", "gone", "empty", "corrupt", "foreign",
-    "stale", "lost",
+const ROLES: [&str; 14] = [
+    "follower", "follower", "follower", "silent", "starting", "down", "unpulled", "pending", "gone", "empty",
+    "corrupt", "foreign", "stale", "lost",
 ];
 
 /// A sequence that is the same on every machine.

@@ -2,7 +2,10 @@
 
 use expect_test::expect;
 use jiff::SignedDuration;
-use orchestrator_crds::{ConditionType, OperationType, OrchestratorClusterStatus, Reason, UpdateStrategy};
+use k8s_openapi::apimachinery::pkg::apis::meta::v1::Time;
+use orchestrator_crds::{
+    ConditionType, OperationStatus, OperationType, OrchestratorClusterStatus, Reason, UpdateStrategy,
+};
 use orchestrator_operator::{
     observation::{Invalid, Observation},
     plan::{Finding, Plan},
@@ -92,24 +95,116 @@ fn an_object_that_is_deleted_says_so() {
 
 #[test]
 fn what_is_under_way_is_told_with_its_step_and_a_member_that_it_restarts_is_not_down() {
-    let seen = group("main-0 follower\nmain-1 leader old\nmain-2 down");
-    let plan = underway(OperationType::RollingUpdate, &["main-2"], "member 2 of 3, main-2: it starts", false);
+    let seen = group("main-0 follower\nmain-1 leader old\nmain-2 starting");
+    let step = "is restarted: 1 of 3 members done";
+    let plan = underway(OperationType::RollingUpdate, &["main-2"], step, false);
     expect![[r#"
         Updating
-        Ready=False Updating: member 2 of 3, main-2: it starts.
-        Progressing=True RollingUpdate: member 2 of 3, main-2: it starts.
-        UpdateComplete=False InProgress: member 2 of 3, main-2: it starts.
+        Ready=False Updating: main-2: is restarted: 1 of 3 members done.
+        Progressing=True RollingUpdate: main-2: is restarted: 1 of 3 members done.
+        UpdateComplete=False InProgress: main-2: is restarted: 1 of 3 members done.
     "#]]
     .assert_eq(&told(&planned(&seen, &plan, &applied())));
-    let stalled =
-        underway(OperationType::RollingUpdate, &["main-2"], "member 2 of 3, main-2: it starts", true);
+    let stalled = underway(OperationType::RollingUpdate, &["main-2"], step, true);
     expect![[r#"
         Updating
-        Ready=False Updating: RollingUpdate waits for longer than it should: member 2 of 3, main-2: it starts.
-        Progressing=False Stalled: RollingUpdate waits for longer than it should: member 2 of 3, main-2: it starts.
-        Degraded=True MemberDown: 2 of 3 voters are healthy: main-2 does not start: CrashLoopBackOff: back-off 40s restarting. See kubectl -n db logs main-2 --previous for why it ended.
-        UpdateComplete=False InProgress: member 2 of 3, main-2: it starts.
+        Ready=False Updating: RollingUpdate waits for longer than it should: main-2: is restarted: 1 of 3 members done.
+        Progressing=False Stalled: RollingUpdate waits for longer than it should: main-2: is restarted: 1 of 3 members done.
+        Degraded=True MemberDown: 2 of 3 voters are healthy: main-2 does not answer: connection refused.
+        UpdateComplete=False InProgress: main-2: is restarted: 1 of 3 members done.
     "#]].assert_eq(&told(&planned(&seen, &stalled, &applied())));
+}
+
+/// What is told of a picture with what the planner makes of it, and of what was under way.
+fn decided(picture: &str, operation: Option<OperationStatus>) -> String {
+    let mut seen = group(picture);
+    seen.memory.leader = Some((2, 4, now() - SignedDuration::from_mins(1)));
+    seen.memory.operation = operation.clone();
+    let previous = OrchestratorClusterStatus { operation, ..formed() };
+    told(&status(&seen, &orchestrator_operator::plan::plan(&seen), &applied(), &previous))
+}
+
+#[test]
+fn who_hangs_in_an_update_is_named_in_ready_with_the_next_human_step() {
+    expect![[r#"
+        Updating
+        Ready=False Updating: main-0: waits to be restarted: main-2 does not start: ImagePullBackOff: image example/orchestrator:9 is not there; 1 of 3 members done. Correct spec.image or spec.imagePullSecrets; the pod is then made anew.
+        Progressing=True RollingUpdate: main-0: waits to be restarted: main-2 does not start: ImagePullBackOff: image example/orchestrator:9 is not there; 1 of 3 members done.
+        Degraded=True MemberDown: 2 of 3 voters are healthy: main-2 does not start: ImagePullBackOff: image example/orchestrator:9 is not there. Correct spec.image or spec.imagePullSecrets; the pod is then made anew.
+        UpdateComplete=False WaitingForHealthyMembers: main-0 is restarted when all others are well: main-2 does not start: ImagePullBackOff: image example/orchestrator:9 is not there.
+    "#]].assert_eq(&decided("main-0 follower old\nmain-1 leader old\nmain-2 unpulled", None));
+    let last = under_way("is restarted: 2 of 3 members done", 1);
+    expect![[r#"
+        Updating
+        Ready=False Updating: main-2: starts anew: main-2 does not start: ImagePullBackOff: image example/orchestrator:9 is not there. Correct spec.image or spec.imagePullSecrets; the pod is then made anew.
+        Progressing=True RollingUpdate: main-2: starts anew: main-2 does not start: ImagePullBackOff: image example/orchestrator:9 is not there.
+        Degraded=True MemberDown: 2 of 3 voters are healthy: main-2 does not start: ImagePullBackOff: image example/orchestrator:9 is not there. Correct spec.image or spec.imagePullSecrets; the pod is then made anew.
+        UpdateComplete=False InProgress: main-2: starts anew: main-2 does not start: ImagePullBackOff: image example/orchestrator:9 is not there.
+    "#]].assert_eq(&decided("main-0 follower\nmain-1 leader\nmain-2 unpulled", Some(last)));
+}
+
+#[test]
+fn who_hangs_before_there_is_a_group_or_without_a_quorum_is_named_as_well() {
+    let unformed = OrchestratorClusterStatus::default();
+    let ready = |status: &OrchestratorClusterStatus| {
+        let ready = status.conditions.iter().find(|one| one.type_ == "Ready").expect("it is there");
+        format!("{}: {}\n", ready.reason, ready.message)
+    };
+    let first = after(&unformed, &group("main-0 empty\nmain-1 unpulled\nmain-2 empty"));
+    expect![[r#"
+        Bootstrapping: Waiting for main-1 to answer, of 3. main-1 does not start: ImagePullBackOff: image example/orchestrator:9 is not there. Correct spec.image or spec.imagePullSecrets; the pod is then made anew.
+    "#]].assert_eq(&ready(&first));
+    let seen = group("main-0 candidate\nmain-1 unpulled\nmain-2 unpulled");
+    let lost = after(&formed(), &seen);
+    let later = Observation { now: now() + SignedDuration::from_secs(5), ..seen };
+    expect![[r#"
+        QuorumLost: 1 of 3 voters answers. main-0 is not healthy: no leader is known. main-1 does not start: ImagePullBackOff: image example/orchestrator:9 is not there. main-2 does not start: ImagePullBackOff: image example/orchestrator:9 is not there. Nothing is changed meanwhile; the group goes on by itself as soon as a majority is back. Correct spec.image or spec.imagePullSecrets; the pod is then made anew.
+    "#]].assert_eq(&ready(&after(&lost, &later)));
+}
+
+/// An operation that is under way since now.
+fn under_way(step: &str, attempts: i32) -> OperationStatus {
+    let since = Time(now());
+    OperationStatus {
+        id: "1".into(),
+        operation_type: OperationType::RollingUpdate,
+        targets: vec!["main-2".into()],
+        step: step.into(),
+        started_at: since.clone(),
+        step_started_at: since,
+        attempts,
+        last_error: None,
+    }
+}
+
+/// Progressing and UpdateComplete after a pass in which a restart came to this, for the so many-th time.
+fn restarted(outcome: Outcome, times: i32) -> String {
+    let step = "is restarted: 1 of 3 members done";
+    let plan = Plan {
+        action: Some(orchestrator_operator::plan::Action::Bootstrap),
+        ..underway(OperationType::RollingUpdate, &["main-2"], step, false)
+    };
+    let previous = OrchestratorClusterStatus { operation: Some(under_way(step, times - 1)), ..formed() };
+    let told = status(&group(THREE), &plan, &Applied { outcome, ..applied() }, &previous);
+    let lines = told.conditions.iter().filter(|one| matches!(&*one.type_, "Progressing" | "UpdateComplete"));
+    lines.map(|one| format!("{}={} {}: {}\n", one.type_, one.status, one.reason, one.message)).collect()
+}
+
+#[test]
+fn what_fails_again_and_again_is_told_and_a_budget_that_forbids_it_is_a_reason() {
+    let once = restarted(Outcome::Failed("the API says no".into()), 1);
+    assert!(!once.contains("the API says no"), "things move while the operator looks: {once}");
+    expect![[r#"
+        Progressing=True RollingUpdate: main-2: is restarted: 1 of 3 members done. It was tried several times: the API says no.
+        UpdateComplete=False InProgress: main-2: is restarted: 1 of 3 members done.
+    "#]].assert_eq(&restarted(Outcome::Failed("the API says no".into()), 3));
+    expect![[r#"
+        Progressing=True RollingUpdate: main-2: is restarted: 1 of 3 members done. It was tried several times: the disruption budget does not let main-2 go now.
+        UpdateComplete=False BlockedByPDB: The disruption budget does not let main-2 go now. Another budget may choose this pod as well: see kubectl -n db get poddisruptionbudgets. It is tried again.
+    "#]].assert_eq(&restarted(
+        Outcome::Blocked("the disruption budget does not let main-2 go now".into()),
+        3,
+    ));
 }
 
 #[test]
