@@ -1,4 +1,4 @@
-"""What every cluster has beside its components: names and a StorageClass."""
+"""What every cluster has beside its components: names and two StorageClasses."""
 from .sources import DNS_IMAGE
 from .storage import STORAGE_PROVISIONER
 
@@ -74,8 +74,14 @@ def addons(lab):
             "spec": {"replicas": min(2, len(lab.nodes)), "selector": {"matchLabels": {"k8s-app": "kube-dns"}},
                      "strategy": {"type": "RollingUpdate", "rollingUpdate": {"maxUnavailable": 1}},
                      "template": {"metadata": {"labels": {"k8s-app": "kube-dns"}}, "spec": pod}}}),
-        ("/apis/storage.k8s.io/v1/storageclasses", {
-            "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "provisioner": STORAGE_PROVISIONER, "reclaimPolicy": "Delete",
-            "volumeBindingMode": "WaitForFirstConsumer",
-            "metadata": {"name": "standard", "annotations": {"storageclass.kubernetes.io/is-default-class": "true"}}}),
+        storage_class("standard", True),
+        storage_class("fixed", False),
     ]
+
+
+def storage_class(name, main):
+    """The one that claims get which name none has volumes that can grow; those of the other one cannot."""
+    return ("/apis/storage.k8s.io/v1/storageclasses", {
+        "apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "provisioner": STORAGE_PROVISIONER, "reclaimPolicy": "Delete",
+        "volumeBindingMode": "WaitForFirstConsumer", "allowVolumeExpansion": main,
+        "metadata": {"name": name, "annotations": {"storageclass.kubernetes.io/is-default-class": str(main).lower()}}})

@@ -13,6 +13,7 @@ from .machine import machine_main
 from .life import cmd_down, cmd_up, reaper_main
 from .look import cmd_client, cmd_exec, cmd_info, cmd_kubeconfig, cmd_list, cmd_load, cmd_status
 from .faults import cmd_node
+from .monitors import cmd_monitors
 
 
 def parser():
@@ -72,6 +73,7 @@ def parser():
     c.add_argument("--peers", help="cut from these only: n2,n3,control,host")
     c.add_argument("--no-wait", action="store_true", help="start: do not wait until the node is ready")
     c.add_argument("--timeout", type=int, default=90)
+    cmd("monitors", cmd_monitors, "define the kinds of the Prometheus operator; nobody acts on them", lab=True)
     for name in ("kubectl", "helm"):
         c = cmd(name, cmd_client, "run %s against a lab" % name, lab=True)
         c.add_argument("args", nargs=argparse.REMAINDER)

@@ -8,7 +8,8 @@ from .base import CACHE, Fail, go_arch
 # A Kubernetes version with the companions that are built from the same set of Go modules.
 VERSIONS = {
     "1.36": dict(kubernetes="1.36.3", etcd="3.6.8", helm="v3@v3.21.4", coredns="1.14.5", go=(1, 26)),
-    # an old one; helm and CoreDNS come from the newest
+    # The oldest that the charts take, and one that they refuse; helm and CoreDNS come from the newest.
+    "1.33": dict(kubernetes="1.33.13", etcd="3.5.21", go=(1, 24)),
     "1.31": dict(kubernetes="1.31.0", etcd="3.5.16", go=(1, 22)),
 }
 DEFAULT_VERSION = "1.36"

@@ -11,6 +11,7 @@ from .model import Lab
 from .api import Api
 
 STORAGE_PROVISIONER = "kube-lab.local/local-path"
+MERGE = "application/merge-patch+json"
 
 
 def storage_main(doc):
@@ -18,12 +19,29 @@ def storage_main(doc):
     api = Api("127.0.0.1", "/etc/kubernetes")
     classes = "/apis/storage.k8s.io/v1/storageclasses/"
 
+    def grow(c):
+        """A folder has no size of its own: what is asked for is granted."""
+        m, wished = c["metadata"], c["spec"]["resources"]["requests"]["storage"]
+        if ((c.get("status") or {}).get("capacity") or {}).get("storage") in (None, wished):
+            return
+        volume_at = "/api/v1/persistentvolumes/" + c["spec"]["volumeName"]
+        pv = api.get(volume_at, missing_ok=True)
+        if pv is None or (pv["metadata"].get("annotations") or {}).get("pv.kubernetes.io/provisioned-by") != STORAGE_PROVISIONER:
+            return
+        capacity = {"capacity": {"storage": wished}}
+        api.call("PATCH", volume_at, {"spec": capacity}, MERGE)
+        api.call("PATCH", "/api/v1/namespaces/%s/persistentvolumeclaims/%s/status" % (m["namespace"], m["name"]), {"status": capacity}, MERGE,
+                 missing_ok=True)
+        print("grew %s to %s" % (pv["metadata"]["name"], wished), flush=True)
+
     def claim(kind, c):
         m, spec = c["metadata"], c["spec"]
+        if kind != "DELETED" and spec.get("volumeName"):
+            return grow(c)
         notes = m.get("annotations") or {}
         node = notes.get("volume.kubernetes.io/selected-node")
         who = notes.get("volume.kubernetes.io/storage-provisioner") or notes.get("volume.beta.kubernetes.io/storage-provisioner")
-        if kind == "DELETED" or who != STORAGE_PROVISIONER or spec.get("volumeName") or m.get("deletionTimestamp") or not node:
+        if kind == "DELETED" or who != STORAGE_PROVISIONER or m.get("deletionTimestamp") or not node:
             return
         sc = api.get(classes + spec["storageClassName"])
         name = "pvc-" + m["uid"]

@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::io::Write as _;
 use std::path::PathBuf;
-use std::process::{Command, Stdio};
+use std::process::{Command, Output, Stdio};
 use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
@@ -11,7 +11,7 @@ use anyhow::{Context, Result, anyhow, bail, ensure};
 use kube::Client;
 use kube::client::Body;
 use serde_json::Value;
-use tokio::runtime::Runtime;
+use tokio::runtime::{Handle, Runtime};
 
 use super::machines::Machines;
 use crate::api::{Api, Reply};
@@ -31,6 +31,8 @@ pub struct Cluster {
     runtime: Runtime,
     client: Client,
     kubectl: PathBuf,
+    /// Helm: what `HELM` names, else the lab's, else that on the path.
+    pub helm: PathBuf,
     machines: Option<Machines>,
 }
 
@@ -49,9 +51,12 @@ impl Cluster {
         // The cluster of somebody's daily work is no place for this, so it must be named.
         ensure!(std::env::var_os("KUBECONFIG").is_some(), HOW);
         let machines = std::env::var("KUBE_LAB").ok().map(|lab| Machines::of(&lab)).transpose()?;
-        let given = std::env::var_os("KUBECTL").map(PathBuf::from);
-        let ours = machines.as_ref().map(|machines| machines.kubectl.clone());
-        let kubectl = given.or(ours).unwrap_or_else(|| "kubectl".into());
+        let program = |variable: &str, name: &str, ours: fn(&Machines) -> &PathBuf| {
+            let given = std::env::var_os(variable).map(PathBuf::from);
+            given.or_else(|| machines.as_ref().map(ours).cloned()).unwrap_or_else(|| name.into())
+        };
+        let kubectl = program("KUBECTL", "kubectl", |machines| &machines.kubectl);
+        let helm = program("HELM", "helm", |machines| &machines.helm);
         let workers =
             tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build();
         let runtime = workers.context("threads for the client")?;
@@ -61,7 +66,7 @@ impl Cluster {
             client.apiserver_version().await.context("the cluster does not answer")?;
             anyhow::Ok(client)
         })?;
-        Ok(Self { runtime, client, kubectl, machines })
+        Ok(Self { runtime, client, kubectl, helm, machines })
     }
 
     /// The client.
@@ -73,6 +78,11 @@ impl Cluster {
     /// Runs `future` to its end.
     pub fn block_on<T>(&self, future: impl Future<Output = T>) -> T {
         self.runtime.block_on(future)
+    }
+
+    /// Where tasks of a story run.
+    pub(super) fn handle(&self) -> &Handle {
+        self.runtime.handle()
     }
 
     /// The machines under the cluster.
@@ -94,6 +104,18 @@ impl Cluster {
     /// # Errors
     /// With its own words.
     pub fn kubectl(&self, arguments: &[&str], input: &str) -> Result<String> {
+        Ok(String::from_utf8_lossy(&self.run(arguments, input)?.stdout).into_owned())
+    }
+
+    /// As [`Cluster::kubectl`]; what was remarked on the way: warnings of the API server.
+    ///
+    /// # Errors
+    /// With its own words.
+    pub fn remarks(&self, arguments: &[&str], input: &str) -> Result<String> {
+        Ok(String::from_utf8_lossy(&self.run(arguments, input)?.stderr).into_owned())
+    }
+
+    fn run(&self, arguments: &[&str], input: &str) -> Result<Output> {
         let mut command = Command::new(&self.kubectl);
         command.arg(KUBECTL_WITHIN).args(arguments).stdin(Stdio::piped());
         let child = command.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn();
@@ -106,7 +128,7 @@ impl Cluster {
         if !out.status.success() {
             bail!("kubectl {}: {}", arguments.join(" "), String::from_utf8_lossy(&out.stderr).trim());
         }
-        Ok(String::from_utf8_lossy(&out.stdout).into_owned())
+        Ok(out)
     }
 
     /// `GET path` of a pod's port, straight where it is routed, else through the API server.

@@ -93,6 +93,14 @@ impl Machines {
         Ok(Broken { machines: self, node: node.to_owned(), fault: Fault::Cut, mended: false })
     }
 
+    /// Gives the API of the Prometheus operator to the cluster: definitions alone, nobody acts on them.
+    ///
+    /// # Errors
+    /// With the tool's words.
+    pub fn define_monitors(&self) -> Result<()> {
+        tool(&["monitors", &self.lab]).map(drop)
+    }
+
     /// Runs a command on a machine of the lab; what it printed.
     ///
     /// # Errors

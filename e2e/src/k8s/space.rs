@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use anyhow::{Context, Result, anyhow, bail};
 use futures::StreamExt as _;
 use k8s_openapi::NamespaceResourceScope;
-use kube::api::{DeleteParams, ListParams, Patch, PatchParams, PropagationPolicy};
+use k8s_openapi::api::core::v1::Pod;
+use kube::api::{DeleteParams, EvictParams, ListParams, Patch, PatchParams, PropagationPolicy};
 use kube::runtime::watcher::watch_object;
 use kube::{Api, Resource};
 use serde::de::DeserializeOwned;
@@ -18,6 +19,8 @@ use super::cluster::Cluster;
 
 /// Who the stories are to the API server.
 const MANAGER: &str = "orchestrator-e2e";
+/// An eviction that is granted is granted at once.
+const EVICTED_WITHIN: Duration = Duration::from_secs(2);
 
 /// What can be looked at and changed in a namespace.
 pub trait Object:
@@ -114,6 +117,22 @@ impl Space {
         match self.cluster.block_on(self.api::<K>().delete(name, &how)) {
             Err(kube::Error::Api(status)) if status.code == 404 => Ok(()),
             done => done.map(drop).with_context(|| format!("delete {name}")),
+        }
+    }
+
+    /// Evicts a pod, as `kubectl drain` does; `false` when the budget does not let it go now, or it is gone already. The
+    /// client asks again by itself while it is refused: two seconds long, not longer.
+    ///
+    /// # Errors
+    /// When the API server does not answer or refuses for another reason.
+    pub fn evict(&self, pod: &str) -> Result<bool> {
+        let (pods, how) = (self.api::<Pod>(), EvictParams::default());
+        let evicted = async { tokio::time::timeout(EVICTED_WITHIN, pods.evict(pod, &how)).await };
+        match self.cluster.block_on(evicted) {
+            Ok(Ok(_)) => Ok(true),
+            Err(_) => Ok(false),
+            Ok(Err(kube::Error::Api(status))) if matches!(status.code, 404 | 429) => Ok(false),
+            Ok(Err(error)) => Err(error).with_context(|| format!("evict {pod}")),
         }
     }
 

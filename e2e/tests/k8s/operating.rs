@@ -1,53 +1,22 @@
 //! The operator itself: killed, upgraded, uninstalled, without some right.
 
-use std::collections::BTreeSet;
-use std::process::Command;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Result, ensure};
 use orchestrator_crds::{CRD_NAME, ConditionStatus, ConditionType, OrchestratorCluster};
 use orchestrator_e2e::k8s::{Clients, Cluster, Machines, Orc, Story};
-use orchestrator_e2e::{holds, repository, until};
-use serde_json::{Value, json};
+use orchestrator_e2e::{holds, until};
+use serde_json::json;
 
-use crate::support::{BACK_WITHIN, everybody_knows, smallest};
+use crate::support::{
+    BACK_WITHIN, OPERATOR, Reinstall, everybody_knows, grown_replaced_and_rolled, helm, operator, smallest,
+};
 
-const NAMESPACE: &str = "orchestrator-system";
-const OPERATOR: &str = "app.kubernetes.io/name=orchestrator-operator";
 /// With an operator that is killed every few seconds.
 const SCALED_WITHIN: Duration = Duration::from_secs(400);
 const STEADY_FOR: Duration = Duration::from_secs(30);
 const PATHS: &[&str] = &["/api/clusters", "/api/check-global-recoveries"];
-
-fn operator(cluster: &Cluster, arguments: &[&str]) -> Result<String> {
-    cluster.kubectl(&[&["-n", NAMESPACE], arguments].concat(), "")
-}
-
-fn helm(cluster: &Cluster, arguments: &[&str]) -> Result<String> {
-    let program = cluster.machines().map_or_else(|_| "helm".into(), |machines| machines.helm.clone());
-    let out =
-        Command::new(program).args(["-n", NAMESPACE]).args(arguments).current_dir(repository()).output();
-    let out = out.context("helm cannot be run")?;
-    if !out.status.success() {
-        bail!("helm {}: {}", arguments.join(" "), String::from_utf8_lossy(&out.stderr).trim());
-    }
-    Ok(String::from_utf8_lossy(&out.stdout).into_owned())
-}
-
-/// Puts the operator back as the run found it.
-struct Reinstall<'c>(&'c Cluster);
-
-impl Drop for Reinstall<'_> {
-    fn drop(&mut self) {
-        let install = Command::new(repository().join("e2e/labs/kube-operator")).status();
-        if !install.is_ok_and(|status| status.success()) {
-            eprintln!("the operator is not installed any more");
-        }
-        // What is left of an old one would only confuse who looks.
-        let _ = operator(self.0, &["rollout", "status", "deployment", "-l", OPERATOR, "--timeout=60s"]);
-    }
-}
 
 #[test]
 fn e20_an_operator_killed_again_and_again_finishes_scaling_replacing_and_updating() -> Result<()> {
@@ -68,22 +37,7 @@ fn e20_an_operator_killed_again_and_again_finishes_scaling_replacing_and_updatin
             }
             kills
         });
-        let work = || -> Result<()> {
-            story.space.kubectl(&["scale", "orc/main", "--replicas=5"])?;
-            orc.wait_ready(SCALED_WITHIN)?;
-            story.note("grown to five");
-            story.space.kubectl(&["annotate", "pod", "main-1", "orchestrator.rs/replace=true"])?;
-            let voters = orc.members().voters()?;
-            until("another number for main-1", SCALED_WITHIN, || {
-                let now = orc.members().voters().map_err(|error| format!("{error:#}"))?;
-                let changed = now.len() == 5 && now != voters;
-                if changed { Ok(()) } else { Err(format!("{now:?}")) }
-            })?;
-            story.note("replaced");
-            orc.set(&json!({"replicas": 3, "config": {"InstancePollSeconds": 6}}))?;
-            orc.wait_ready(SCALED_WITHIN)
-        };
-        let worked = work();
+        let worked = grown_replaced_and_rolled(&story, &orc, SCALED_WITHIN);
         ended.store(true, Ordering::Relaxed);
         let kills = killer.join().unwrap_or_default();
         story.note(&format!("the operator was killed {kills} times"));
@@ -220,37 +174,6 @@ fn e21_two_operators_at_once_change_the_members_as_one_would() -> Result<()> {
     }
     // Before others have their turn.
     drop(reinstall);
-    story.done();
-    Ok(())
-}
-
-#[test]
-fn e30_the_operator_asks_for_nothing_that_it_may_not() -> Result<()> {
-    let story = Story::begin("E30", "audit log of the operator: nothing was forbidden")?;
-    let orc = Orc::ready(&story.space, "main", &smallest())?;
-    orc.set(&json!({"config": {"InstancePollSeconds": 9}}))?;
-    orc.wait_ready(SCALED_WITHIN)?;
-    let log =
-        story.space.cluster.machines().and_then(|lab| lab.run("control", &["cat", "/var/log/audit.json"]));
-    let Ok(log) = log else {
-        story.left_out("needs a lab with an audit log");
-        return Ok(());
-    };
-    let mut used = BTreeSet::new();
-    let mut forbidden = Vec::new();
-    for line in log.lines() {
-        let event: Value = serde_json::from_str(line)?;
-        let object = &event["objectRef"];
-        let text = |value: &Value| value.as_str().unwrap_or_default().to_owned();
-        let what = [text(&object["resource"]), text(&object["subresource"])].join("/");
-        used.insert(format!("{} {}", text(&event["verb"]), what.trim_end_matches('/')));
-        if event["responseStatus"]["code"] == 403 {
-            forbidden.push(format!("{} {what}: {}", event["verb"], event["responseStatus"]["message"]));
-        }
-    }
-    ensure!(!used.is_empty(), "the audit log is empty");
-    story.note(&format!("rights used so far: {used:#?}"));
-    ensure!(forbidden.is_empty(), "{forbidden:#?}");
     story.done();
     Ok(())
 }

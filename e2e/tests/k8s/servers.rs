@@ -1,10 +1,9 @@
 //! Real MariaDB servers beside the cluster: a primary dies while the orchestrators themselves are being rolled.
 
-use std::process::Command;
 use std::time::Duration;
 
-use anyhow::{Context, Result, ensure};
-use orchestrator_e2e::k8s::{Machines, Orc, Story};
+use anyhow::Result;
+use orchestrator_e2e::k8s::{Addresses, Orc, Story};
 use orchestrator_e2e::{Flavor, Lab, LabPlan, until};
 use serde_json::{Value, json};
 
@@ -14,36 +13,6 @@ const ROLLED_WITHIN: Duration = Duration::from_secs(240);
 /// From a killed primary to an ended recovery, with leadership that may move in between.
 const RECOVERED_WITHIN: Duration = Duration::from_secs(120);
 
-/// Addresses of this machine on the lab's network, at which pods reach servers; they go with the value.
-struct Addresses(Vec<String>, String);
-
-impl Addresses {
-    /// `<net>.201` to `.203` on the interface that has the host's own address.
-    fn on(machines: &Machines) -> Result<Self> {
-        let (net, _) = machines.host_ip.rsplit_once('.').context("an address has dots")?;
-        let out = Command::new("ip").args(["-o", "-4", "addr", "show", "to", &machines.host_ip]).output()?;
-        let shown = String::from_utf8_lossy(&out.stdout).into_owned();
-        let link = shown.split_whitespace().nth(1).context("the host is on the lab's network")?.to_owned();
-        let mut added = Self(Vec::new(), link.clone());
-        for n in 201..=203 {
-            let address = format!("{net}.{n}/32");
-            let done = Command::new("ip").args(["addr", "add", &address, "dev", &link]).status()?;
-            ensure!(done.success(), "ip addr add {address} dev {link}");
-            added.0.push(address);
-        }
-        Ok(added)
-    }
-}
-
-impl Drop for Addresses {
-    fn drop(&mut self) {
-        for address in &self.0 {
-            // They go with the lab at the latest.
-            let _ = Command::new("ip").args(["addr", "del", address, "dev", &self.1]).status();
-        }
-    }
-}
-
 #[test]
 fn e29_a_primary_that_dies_while_the_orchestrators_are_rolled_is_replaced() -> Result<()> {
     let story = Story::alone("E29", "real MariaDB trio: failover during a rolling update")?;
@@ -51,10 +20,8 @@ fn e29_a_primary_that_dies_while_the_orchestrators_are_rolled_is_replaced() -> R
         story.left_out("needs a lab whose pods reach servers on this machine");
         return Ok(());
     };
-    let _addresses = Addresses::on(machines)?;
-    let (net, _) = machines.host_ip.rsplit_once('.').context("an address has dots")?;
-    let base = format!("{net}.20");
-    let plan = LabPlan::new(Flavor::MariaDb1011, "a>b,a>c").with(&["--ip-base", &base]);
+    let addresses = Addresses::on(machines)?;
+    let plan = LabPlan::new(Flavor::MariaDb1011, "a>b,a>c").with(&["--ip-base", &addresses.base]);
     let lab = Lab::up("k8s", &plan)?;
     let conf = lab.conf()?;
     let text = |key: &str| conf.get(key).and_then(Value::as_str).unwrap_or_default().to_owned();
