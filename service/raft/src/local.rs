@@ -324,11 +324,12 @@ impl Local {
         known.committed = committed;
     }
 
-    /// Learns from a peer of the own group and epoch whether this node was removed.
-    pub(crate) fn compare_members(&self, report: &NodeReport) {
+    /// Learns from the peer `from` of the own group and epoch whether this node was removed. Whoever is no member itself
+    /// has no say in it.
+    pub(crate) fn hear_members(&self, from: NodeId, report: &NodeReport) {
         let (Some(identity), Some(theirs)) = (self.identity(), &report.members) else { return };
         let same = report.cluster.as_ref() == Some(&identity.cluster_id) && report.epoch == identity.epoch;
-        if same {
+        if same && theirs.ids.contains(&from) {
             lock(&self.membership).hear(identity.node_id, theirs);
         }
     }

@@ -19,7 +19,7 @@ use super::number_at;
 use crate::command::Command;
 use crate::local::Local;
 use crate::member::{MemberInfo, NodeId, PeerName};
-use crate::transport::{Assign, Kind, Lane, Links, NodeReport, Probed, decode, encode};
+use crate::transport::{Assign, Kind, Links, NodeReport, Probed, encode};
 use crate::types::{LogId, Metrics, Raft, TypeConfig};
 
 /// A node that does not say within this time what it is, is silent.
@@ -347,17 +347,9 @@ impl Changer {
         join_all(asked).await.into_iter().flatten().collect()
     }
 
-    /// Exchanges what both know of the group with a member; answers whether it answered.
+    /// As [`Links::report_to`], wherever the member is by now.
     async fn report_to(&self, id: NodeId, info: &MemberInfo) -> bool {
-        let Ok(body) = encode(&self.local().report()) else { return false };
-        let link = self.links.to(id, &self.local().member(id, info).raft_addr, Lane::Ask);
-        let answer = link.call(Kind::Report, &body, Instant::now() + ANSWER_LIMIT).await;
-        let report = answer.ok().and_then(|body| decode::<NodeReport>(&body).ok());
-        if let Some(report) = &report {
-            self.local().note_list(id, report.nodes.clone());
-            self.local().compare_members(report);
-        }
-        report.is_some()
+        self.links.report_to(id, &self.local().member(id, info).raft_addr, ANSWER_LIMIT).await
     }
 
     /// Lets removed nodes know; who cannot be reached learns it from any member when it asks.

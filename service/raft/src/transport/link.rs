@@ -132,12 +132,24 @@ impl Links {
 
     /// Calls a member that could not be reached; the call itself notes whether it can be now.
     async fn ask_again(&self, node_id: NodeId, name: &str) {
-        if self.local.problem_with(name).is_none() {
-            return;
+        if self.local.problem_with(name).is_some() {
+            self.report_to(node_id, name, DIAL_LIMIT).await;
         }
-        let Ok(report) = wire::encode(&self.local.report()) else { return };
-        let _ =
-            self.to(node_id, name, Lane::Ask).call(Kind::Report, &report, Instant::now() + DIAL_LIMIT).await;
+    }
+
+    /// Exchanges what both know of the group with a member; answers whether it answered.
+    pub(crate) async fn report_to(&self, node_id: NodeId, name: &str, limit: Duration) -> bool {
+        let Ok(body) = wire::encode(&self.local.report()) else { return false };
+        let answer =
+            self.to(node_id, name, Lane::Ask).call(Kind::Report, &body, Instant::now() + limit).await;
+        let report = answer.ok().and_then(|body| wire::decode::<NodeReport>(&body).ok());
+        let own_term = plausible::own_term(&self.local);
+        let report = report.filter(|report| plausible::check_report(report, own_term).is_ok());
+        if let Some(report) = &report {
+            self.local.note_list(node_id, report.nodes.clone());
+            self.local.hear_members(node_id, report);
+        }
+        report.is_some()
     }
 
     /// Asks whoever answers under `name` what it is; a connection of its own.
@@ -394,7 +406,7 @@ impl Connection {
             check_welcome(&connection.header, &report).map_err(LinkError::Refused)?;
             local.meet(&report).map_err(LinkError::Refused)?;
         }
-        local.compare_members(&report);
+        local.hear_members(report.node_id.unwrap_or_default(), &report);
         Ok((connection, report))
     }
 

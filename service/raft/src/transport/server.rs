@@ -227,7 +227,7 @@ impl Server {
             self.local.knocked(&hello.report.name);
         }
         if hello.purpose == Purpose::Member {
-            self.hear_members(frame.header.from, &hello.report);
+            self.local.hear_members(frame.header.from, &hello.report);
         }
         self.write(stream, Kind::Welcome, &wire::encode(&self.local.report())?).await?;
         let peer = (hello.purpose == Purpose::Member)
@@ -235,14 +235,6 @@ impl Server {
         let name = hello.report.name;
         let (proven, vintage) = shown.map(|shown| (name.clone(), shown.vintage)).unzip();
         Ok(Some(Session { peer, name, proven, vintage, incoming: None }))
-    }
-
-    /// Hears from `from` who the members are. Whoever is none of them, or only asks what this node is, has no say in
-    /// whether it was removed.
-    fn hear_members(&self, from: NodeId, report: &NodeReport) {
-        if report.members.as_ref().is_some_and(|members| members.ids.contains(&from)) {
-            self.local.compare_members(report);
-        }
     }
 
     /// The certificate must name the host that the peer says it is, and the one that the group knows it by.
@@ -382,7 +374,7 @@ impl Server {
             let report: NodeReport = read(&frame.body)?;
             plausible::check_report(&report, plausible::own_term(&self.local)).map_err(Problem::Refused)?;
             self.local.note_list(frame.header.from, report.nodes.clone());
-            self.hear_members(frame.header.from, &report);
+            self.local.hear_members(frame.header.from, &report);
             return wire::encode(&self.local.report()).map_err(|error| Problem::Failed(error.to_string()));
         }
         let raft = self.raft.borrow().clone().ok_or_else(|| Problem::Failed("not started".into()))?;
